@@ -1,0 +1,27 @@
+//! What api and worker must agree on.
+//!
+//! ```text
+//! job, workflow, id, time   the domain: plain types, no I/O
+//! limits                    every limit of the system, with unit and reason
+//! config                    how environment variables are read, all errors at once
+//! seal, signing             secrets at rest, webhook signatures
+//! store                     Redis: the only place that knows keys and scripts
+//! queue                     the apalis backend over the store
+//! telemetry                 log output
+//! ```
+//!
+//! Invariants kept here: a job is one record, changed only by the scripts of [`store`]; every write of a
+//! running attempt names its fence; a final state never changes.
+
+pub mod config;
+pub mod id;
+pub mod job;
+pub mod journal;
+pub mod limits;
+pub mod queue;
+pub mod seal;
+pub mod signing;
+pub mod store;
+pub mod telemetry;
+pub mod time;
+pub mod workflow;

@@ -1,0 +1,105 @@
+//! Every limit of the system, with its unit and the reason for its value. What an operator may change is a
+//! default here and a setting in a `config.rs`; the rest is fixed.
+
+use std::time::Duration;
+
+// --- What clients send -------------------------------------------------------------------------------------
+
+/// 20 kB: ten pages of prose; a longer description is a document, which belongs in the input.
+pub const DESCRIPTION_BYTES_MAX: usize = 20_000;
+/// 256 kB: a hundred times a typical program; larger is data pasted into source.
+pub const CODE_BYTES_MAX: usize = 256_000;
+/// 1 MiB of text, the largest `user_input`.
+pub const INPUT_BYTES_MAX: usize = 1 << 20;
+/// 200 bytes: a name fits a line.
+pub const NAME_BYTES_MAX: usize = 200;
+/// 8 KiB of client metadata: ids and labels, not payloads.
+pub const METADATA_BYTES_MAX: usize = 8 << 10;
+/// 50 metadata keys: they are listed with each job.
+pub const METADATA_KEYS_MAX: usize = 50;
+/// 2 KiB: longer URLs are cut by proxies.
+pub const CALLBACK_URL_BYTES_MAX: usize = 2048;
+/// 100 files: what one Paradigm search accepts at a time.
+pub const FILE_IDS_MAX: usize = 100;
+/// 255 bytes, as in the `Idempotency-Key` draft's deployments.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// 2.5 MiB: the largest input, doubled by JSON escapes, plus the other fields.
+pub const BODY_BYTES_MAX: usize = 5 << 19;
+/// 24 h: what clients of other APIs expect of an idempotency key.
+pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 3600);
+
+// --- HTTP ---------------------------------------------------------------------------------------------------
+
+/// 10 s to send a request's header: slower is an attack or a dead peer.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// 30 s to send a body of at most 2.5 MiB.
+pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// 10 s for a handler that does not wait: several times Redis's response timeout.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// 60 s: the longest `Prefer: wait=N` and `?wait=N`; proxies cut idle requests soon after.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// 10,000 connections in one api process: about 200 MB of buffers at worst.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// 64 KiB for a request's whole header.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+/// 10 s for open requests to end at shutdown; then connections are cut.
+pub const HTTP_DRAIN: Duration = Duration::from_secs(10);
+/// 100 items: the largest page of a list.
+pub const PAGE_ITEMS_MAX: usize = 100;
+/// 20 items: a page when the client does not say.
+pub const PAGE_ITEMS_DEFAULT: usize = 20;
+
+// --- Jobs ---------------------------------------------------------------------------------------------------
+
+/// 5 min of wall clock for an attempt, by default.
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(300);
+/// 30 min: the longest `timeout_ms` a client may ask for, by default.
+pub const RUN_TIMEOUT_MAX: Duration = Duration::from_secs(1800);
+/// 24 h from acceptance to the final state, by default.
+pub const JOB_EXPIRES: Duration = Duration::from_secs(86_400);
+/// 3 crashed attempts, then the program is taken to be what kills its worker.
+pub const JOB_MAX_ATTEMPTS: u32 = 3;
+/// 10 s: how long a worker may be silent before its jobs are given to another.
+pub const LEASE: Duration = Duration::from_secs(10);
+/// 7 days that finished jobs are kept, by default.
+pub const JOB_RETENTION: Duration = Duration::from_secs(604_800);
+/// 1 MiB: the largest result, by default.
+pub const RESULT_BYTES_MAX: u64 = 1 << 20;
+/// 1 MiB: the largest log, by default; what follows is cut and marked.
+pub const LOG_BYTES_MAX: u64 = 1 << 20;
+/// 16 MiB: the largest journal of a job, by default.
+pub const JOURNAL_BYTES_MAX: u64 = 16 << 20;
+/// 512 MiB of memory for one run, by default.
+pub const RUN_MEMORY_BYTES_MAX: u64 = 512 << 20;
+/// 200 tool calls in one run, by default.
+pub const RUN_TOOL_CALLS_MAX: u32 = 200;
+/// 16 MiB of files in a run's `/work`.
+pub const RUN_WORK_BYTES_MAX: u64 = 16 << 20;
+/// 1,000 events of a job: a run at its tool-call limit makes about 800.
+pub const EVENTS_PER_JOB_MAX: usize = 1000;
+/// 512 KiB: the longest argument or answer of one tool call, as JSON.
+pub const TOOL_BYTES_MAX: usize = 512 << 10;
+
+// --- Queue --------------------------------------------------------------------------------------------------
+
+/// 1 s: the longest a fetcher blocks, so that due and expired jobs are seen even if a wake-up was lost.
+pub const WAKE_BLOCK_MAX: Duration = Duration::from_secs(1);
+/// 64 jobs in one claim: keeps the script under a millisecond.
+pub const CLAIM_BATCH_MAX: usize = 64;
+/// 500 leases in one renewal: about a millisecond of script.
+pub const RENEW_BATCH_MAX: usize = 500;
+/// 2 s: Redis answers in microseconds; longer means it is away. Blocking commands have their own connection.
+pub const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// 100 ms to 2 s between tries while Redis is away.
+pub const REDIS_BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// See [`REDIS_BACKOFF_MIN`].
+pub const REDIS_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+// --- Webhooks -----------------------------------------------------------------------------------------------
+
+/// 15 s for one delivery, connection to last byte of the response.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// 64 KiB of a receiver's response are read, then the connection is dropped.
+pub const DELIVERY_RESPONSE_BYTES_MAX: usize = 64 << 10;
+/// 64 KiB: a larger result is null in the webhook and linked.
+pub const DELIVERY_RESULT_BYTES_MAX: usize = 64 << 10;

@@ -1,0 +1,195 @@
+//! The leases a worker holds: renewed together, each with a signal that stops its attempt.
+//!
+//! A lease is given up in two ways only: the attempt ends and drops it, or Redis says it is lost. While Redis
+//! does not answer, attempts go on: their writes name a fence, so a second attempt elsewhere cannot be harmed.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    job::EntryId,
+    limits,
+    store::{Claim, Hub, RenewAnswer, Store},
+};
+
+/// Why a running attempt has to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Another attempt is current: write nothing.
+    LeaseLost,
+    /// The client cancelled the job: finish it as cancelled.
+    Cancelled,
+    /// This worker ends: hand the job back.
+    Shutdown,
+}
+
+/// All leases of one worker process. Cheap to clone.
+#[derive(Clone)]
+pub struct Leases {
+    held: Arc<Mutex<HashMap<EntryId, Held>>>,
+    store: Store,
+}
+
+#[derive(Clone)]
+struct Held {
+    fence: u64,
+    signal: Signal,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Signal {
+    reason: Arc<OnceLock<StopReason>>,
+    stop: CancellationToken,
+}
+
+impl Signal {
+    fn raise(&self, reason: StopReason) {
+        if self.reason.set(reason).is_ok() {
+            self.stop.cancel();
+        }
+    }
+}
+
+impl fmt::Debug for Leases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Leases({} held)", self.lock().len())
+    }
+}
+
+/// One attempt at a job, from claim to end: its fence, its slot and the signal that stops it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What was claimed.
+    pub claim: Claim,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: EntryId,
+    fence: u64,
+    signal: Signal,
+    leases: Leases,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Attempt {
+    /// Cancelled when the attempt has to stop; [`Attempt::reason`] tells why.
+    pub fn stopped(&self) -> CancellationToken {
+        self.inner.signal.stop.clone()
+    }
+
+    /// Why the attempt has to stop, once it has.
+    pub fn reason(&self) -> Option<StopReason> {
+        self.inner.signal.reason.get().copied()
+    }
+
+    /// Stops the attempt from inside the worker: a write was refused, or the worker ends.
+    pub fn stop(&self, reason: StopReason) {
+        self.inner.signal.raise(reason);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let mut held = self.leases.lock();
+        // The same job may have been claimed again by this worker meanwhile.
+        if held.get(&self.id).is_some_and(|held| held.fence == self.fence) {
+            held.remove(&self.id);
+        }
+    }
+}
+
+impl Leases {
+    /// None held yet.
+    pub fn new(store: Store) -> Self {
+        Self { held: Arc::default(), store }
+    }
+
+    /// How many attempts are under way.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Stops all attempts.
+    pub fn stop_all(&self, reason: StopReason) {
+        for held in self.lock().values() {
+            held.signal.raise(reason);
+        }
+    }
+
+    pub(super) fn hold(&self, id: EntryId, claim: Claim, slot: OwnedSemaphorePermit) -> Attempt {
+        let signal = Signal::default();
+        let previous = self.lock().insert(id, Held { fence: claim.fence, signal: signal.clone() });
+        if let Some(previous) = previous {
+            previous.signal.raise(StopReason::LeaseLost);
+        }
+        let inner = Inner { id, fence: claim.fence, signal, leases: self.clone(), _slot: slot };
+        Attempt { claim, inner: Arc::new(inner) }
+    }
+
+    /// Renews until `ended`: three times a lease, so that two renewals may fail.
+    pub async fn renew_until(self, ended: CancellationToken) {
+        let mut tick = tokio::time::interval(self.store.lease() / 3);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = ended.cancelled() => return,
+                _ = tick.tick() => self.renew_once().await,
+            }
+        }
+    }
+
+    /// Passes requests to cancel on to running attempts until `ended`; renewing is the backstop.
+    pub async fn watch_cancels_until(self, hub: Hub, ended: CancellationToken) {
+        let mut any = hub.listen_all();
+        loop {
+            tokio::select! {
+                () = ended.cancelled() => return,
+                id = any.next() => match id {
+                    Some(id) => self.cancel(&id),
+                    None => self.renew_once().await, // messages may have been missed: ask
+                },
+            }
+        }
+    }
+
+    fn cancel(&self, id: &str) {
+        if let Ok(id) = id.parse::<EntryId>()
+            && let Some(held) = self.lock().get(&id)
+        {
+            held.signal.raise(StopReason::Cancelled);
+        }
+    }
+
+    async fn renew_once(&self) {
+        let held: Vec<(EntryId, Held)> = self.lock().iter().map(|(id, held)| (*id, held.clone())).collect();
+        for batch in held.chunks(limits::RENEW_BATCH_MAX) {
+            let names: Vec<(EntryId, u64)> = batch.iter().map(|(id, held)| (*id, held.fence)).collect();
+            match self.store.renew(&names).await {
+                Ok(answers) => {
+                    for ((_, held), answer) in batch.iter().zip(answers) {
+                        match answer {
+                            RenewAnswer::Held => {}
+                            RenewAnswer::Lost => held.signal.raise(StopReason::LeaseLost),
+                            RenewAnswer::Cancel => held.signal.raise(StopReason::Cancelled),
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, leases = batch.len(), "Leases could not be renewed; attempts go on.")
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EntryId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

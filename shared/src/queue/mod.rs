@@ -1,0 +1,21 @@
+//! The queue as apalis sees it: a complete `Backend` with its push side, over the store's scripts.
+//!
+//! ```text
+//! api ──push_task──▶ backend ──submit──▶ Redis ◀──claim── fetcher ──▶ backend ──poll_next──▶ apalis worker
+//!                                          ▲──────────────renew── leases ──stop──▶ running attempts
+//! ```
+//!
+//! * The fetcher claims exactly as many jobs as there are free slots, and blocks on a wake list when there is
+//!   nothing: no polling, no prefetch.
+//! * The renewer is a task of its own, never behind a busy worker.
+//! * Redis going away ends none of them: they wait and go on.
+
+mod backend;
+mod fetch;
+mod leases;
+
+pub use self::{
+    backend::{JobQueue, enqueue},
+    fetch::Consumer,
+    leases::{Attempt, Leases, StopReason},
+};

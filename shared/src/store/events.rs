@@ -1,0 +1,221 @@
+//! Events of jobs: the list kept with each job, and the one subscription of a process that wakes whoever waits.
+//!
+//! A notification carries nothing but the job's id: who is woken reads the truth from the record. When the
+//! subscription was interrupted, everybody is woken, so a lost message costs a read and never a wait.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Store, StoreError};
+use crate::{
+    id::{JobId, TenantId},
+    limits,
+    time::Timestamp,
+};
+
+/// One event of a job.
+#[derive(Debug, Clone)]
+pub struct JobEvent {
+    /// Numbered from 1 without gaps.
+    pub seq: u64,
+    /// `job.started`, `tool_call.finished`, …
+    pub kind: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub data: Value,
+}
+
+/// Events after a point.
+#[derive(Debug, Clone)]
+pub struct EventPage {
+    /// The events, in order.
+    pub events: Vec<JobEvent>,
+    /// Some events after the point were trimmed before they could be read.
+    pub gap: bool,
+}
+
+impl Store {
+    /// The events of a job after number `after`. `None`: the tenant has no such job.
+    pub async fn events(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+        after: u64,
+    ) -> Result<Option<EventPage>, StoreError> {
+        let key = self.job_key(id);
+        let (owner, entries): (Option<String>, Vec<String>) = redis::pipe()
+            .hget(&key, "tenant")
+            .lrange(format!("{key}:events"), 0, -1)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        if owner.as_deref() != Some(tenant.as_str()) {
+            return Ok(None);
+        }
+        let events = entries.iter().map(|json| parse(json)).collect::<Result<Vec<_>, _>>()?;
+        let gap = events.first().is_some_and(|first| first.seq > after + 1);
+        Ok(Some(EventPage { events: events.into_iter().filter(|event| event.seq > after).collect(), gap }))
+    }
+}
+
+fn parse(json: &str) -> Result<JobEvent, StoreError> {
+    #[derive(Deserialize)]
+    struct Stored {
+        seq: u64,
+        r#type: String,
+        at: i64,
+        data: Value,
+    }
+    let stored: Stored =
+        serde_json::from_str(json).map_err(|_| StoreError::Unreadable("an event".to_owned()))?;
+    Ok(JobEvent {
+        seq: stored.seq,
+        kind: stored.r#type,
+        at: Timestamp::from_millis(stored.at),
+        data: stored.data,
+    })
+}
+
+/// Wakes those who wait for a job, over one connection per process.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    listeners: Arc<Mutex<HashMap<String, watch::Sender<u64>>>>,
+    all: broadcast::Sender<Option<String>>,
+}
+
+/// Somebody who hears of every job.
+#[derive(Debug)]
+pub struct AllListener(broadcast::Receiver<Option<String>>);
+
+impl AllListener {
+    /// The next job there is news of; `None` when messages may have been missed.
+    pub async fn next(&mut self) -> Option<String> {
+        match self.0.recv().await {
+            Ok(id) => id,
+            Err(broadcast::error::RecvError::Lagged(_)) => None,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+/// 1,024 messages a slow listener may be behind; then it is told that it missed some.
+const ALL_BACKLOG_MAX: usize = 1024;
+
+/// Somebody waiting for news of one job. Dropping it ends the wait.
+#[derive(Debug)]
+pub struct Listener {
+    hub: Hub,
+    id: String,
+    news: watch::Receiver<u64>,
+}
+
+impl Hub {
+    /// Starts listening to a channel of the store until `shutdown`.
+    fn start(
+        store: Store,
+        channel: &'static str,
+        shutdown: CancellationToken,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let hub = Self { listeners: Arc::default(), all: broadcast::channel(ALL_BACKLOG_MAX).0 };
+        let task = tokio::spawn(hub.clone().run(store, channel, shutdown));
+        (hub, task)
+    }
+
+    /// Listens to events of jobs until `shutdown`.
+    pub fn for_events(store: Store, shutdown: CancellationToken) -> (Self, tokio::task::JoinHandle<()>) {
+        Self::start(store, "events", shutdown)
+    }
+
+    /// Listens to requests to cancel running jobs until `shutdown`.
+    pub fn for_cancels(store: Store, shutdown: CancellationToken) -> (Self, tokio::task::JoinHandle<()>) {
+        Self::start(store, "cancels", shutdown)
+    }
+
+    /// News of `id` from now on: read the record after this call, then wait.
+    pub fn listen(&self, id: JobId) -> Listener {
+        let id = id.to_string();
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = listeners.entry(id.clone()).or_insert_with(|| watch::channel(0).0);
+        let news = sender.subscribe();
+        Listener { hub: self.clone(), id, news }
+    }
+
+    /// News of every job from now on.
+    pub fn listen_all(&self) -> AllListener {
+        AllListener(self.all.subscribe())
+    }
+
+    async fn run(self, store: Store, channel: &'static str, shutdown: CancellationToken) {
+        let mut backoff = limits::REDIS_BACKOFF_MIN;
+        loop {
+            let listening = self.listen_once(&store, channel, &mut backoff);
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = listening => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(backoff) => backoff = (backoff * 2).min(limits::REDIS_BACKOFF_MAX),
+            }
+        }
+    }
+
+    /// Listens until the connection ends.
+    async fn listen_once(&self, store: &Store, channel: &str, backoff: &mut Duration) {
+        let connected = tokio::time::timeout(limits::REDIS_RESPONSE_TIMEOUT, async {
+            let mut connection = store.client.get_async_pubsub().await?;
+            connection.subscribe(store.key(channel)).await?;
+            Ok::<_, redis::RedisError>(connection)
+        });
+        let Ok(Ok(connection)) = connected.await else { return };
+        *backoff = limits::REDIS_BACKOFF_MIN;
+        self.wake_all(); // whatever was said while nobody listened
+        let mut messages = connection.into_on_message();
+        while let Some(message) = messages.next().await {
+            if let Ok(text) = message.get_payload::<String>() {
+                self.wake(text.split(' ').next().unwrap_or_default());
+            }
+        }
+    }
+
+    fn wake(&self, id: &str) {
+        let _ = self.all.send(Some(id.to_owned())); // an error only says that nobody listens
+        if let Some(sender) = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            sender.send_modify(|news| *news += 1);
+        }
+    }
+
+    fn wake_all(&self) {
+        let _ = self.all.send(None);
+        for sender in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            sender.send_modify(|news| *news += 1);
+        }
+    }
+}
+
+impl Listener {
+    /// Waits for news since the last call.
+    pub async fn news(&mut self) {
+        if self.news.changed().await.is_err() {
+            std::future::pending::<()>().await; // the hub outlives its listeners
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut listeners = self.hub.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if listeners.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
+            listeners.remove(&self.id);
+        }
+    }
+}

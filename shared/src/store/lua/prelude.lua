@@ -1,0 +1,165 @@
+-- What all scripts share. Every key of a tenant starts with KEYS[1], the shard's tag such as "{wf:0}:", so a
+-- script touches one slot. Time is the clock of Redis, in milliseconds. Nothing here is O(backlog).
+local P = KEYS[1]
+local EVENTS_MAX, TURNS = 1000, 1e12
+
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function job_key(id) return P .. 'job:' .. id end
+local function queue_key(queue, name) return P .. 'q:' .. queue .. ':' .. name end
+
+-- One token is enough: whoever takes it claims, and claim puts it back while work remains.
+local function wake(queue)
+  local key = queue_key(queue, 'wake')
+  if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, 1) end
+end
+
+-- A tenant stands in the set while it has ready jobs; the lowest score goes first: fewest running, then
+-- longest not served.
+local function offer(queue, tenant)
+  local running = tonumber(redis.call('HGET', queue_key(queue, 'running'), tenant) or 0)
+  local turn = tonumber(redis.call('HGET', queue_key(queue, 'turn'), tenant) or 0)
+  redis.call('ZADD', queue_key(queue, 'tenants'), running * TURNS + turn, tenant)
+end
+
+local function enqueue(queue, tenant, id, at_front)
+  redis.call(at_front and 'LPUSH' or 'RPUSH', queue_key(queue, 'ready:' .. tenant), id)
+  offer(queue, tenant)
+  wake(queue)
+end
+
+local function count(queue, name, tenant, step)
+  local key = queue_key(queue, name)
+  if redis.call('HINCRBY', key, tenant, step) <= 0 then redis.call('HDEL', key, tenant) end
+end
+
+-- The job waits again: counted, and given a place in the list of jobs that may expire.
+local function begin_waiting(queue, tenant, id, expires_at)
+  count(queue, 'queued', tenant, 1)
+  if expires_at > 0 then redis.call('ZADD', queue_key(queue, 'expiry'), expires_at, id) end
+end
+
+local function end_waiting(queue, tenant, id)
+  count(queue, 'queued', tenant, -1)
+  redis.call('ZREM', queue_key(queue, 'expiry'), id)
+  redis.call('ZREM', queue_key(queue, 'due'), id)
+end
+
+-- The attempt is over: its lease and its place among the tenant's running jobs are free.
+local function end_running(queue, tenant, id)
+  redis.call('ZREM', queue_key(queue, 'leases'), id)
+  count(queue, 'running', tenant, -1)
+  if redis.call('ZSCORE', queue_key(queue, 'tenants'), tenant) then offer(queue, tenant) end
+end
+
+-- Events are numbered per job, capped, and announced; listeners read what they missed from the list.
+local function event(id, kind, data, now)
+  local seq = redis.call('HINCRBY', job_key(id), 'seq', 1)
+  local key = job_key(id) .. ':events'
+  redis.call('RPUSH', key, '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. now .. ',"data":' .. data .. '}')
+  redis.call('LTRIM', key, -EVENTS_MAX, -1)
+  redis.call('PUBLISH', P .. 'events', id .. ' ' .. seq .. ' ' .. kind)
+end
+
+-- A generate job that ends without a program: the version failed, and the workflow too unless it was ready.
+local function fail_version(workflow, version, err, now)
+  local key = P .. 'wf:' .. workflow
+  if redis.call('EXISTS', key) == 0 then return end
+  if err == '' then err = '{"code":"generation_failed","message":"The generation was cancelled."}' end
+  redis.call('HSET', key .. ':v:' .. version, 'status', 'failed', 'error', err)
+  if redis.call('HGET', key, 'version') == '0' then
+    redis.call('HSET', key, 'status', 'failed', 'error', err)
+  end
+  redis.call('HSET', key, 'updated_at', now)
+end
+
+-- The webhook message of a job is named after the job: it exists once, whoever ends the job.
+local function queue_delivery(id, tenant, now)
+  local message = 'msg_' .. string.sub(id, 5)
+  redis.call('HSET', job_key(message), 'v', 1, 'id', message, 'queue', 'deliver', 'tenant', tenant, 'status', 'queued',
+    'subject', id, 'lost', 0, 'attempt', 0, 'tries', 0, 'max_attempts', 1000, 'fence', 0, 'created_at', now,
+    'expires_at', 0, 'timeout_ms', 60000)
+  begin_waiting('deliver', tenant, message, 0)
+  enqueue('deliver', tenant, message)
+end
+
+-- The one way into a final state. The caller has taken the job out of the queue or ended its attempt.
+local function finalize(id, queue, tenant, status, err, now)
+  local key = job_key(id)
+  redis.call('HSET', key, 'status', status, 'finished_at', now, 'error', err)
+  redis.call('ZADD', P .. 'finals', now, id)
+  if queue == 'deliver' then return end
+  event(id, 'job.' .. status, err == '' and '{}' or '{"error":' .. err .. '}', now)
+  local job = redis.call('HMGET', key, 'callback_url', 'workflow_id', 'version')
+  if queue == 'generate' and status ~= 'succeeded' then fail_version(job[2], job[3], err, now) end
+  if job[1] and job[1] ~= '' then queue_delivery(id, tenant, now) end
+end
+
+local function problem(code, message)
+  return cjson.encode({ code = code, message = message })
+end
+
+-- An attempt was lost to a crash: the job waits again, or has crashed its last worker.
+local function lose_attempt(id, now)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'queue', 'tenant', 'max_attempts', 'expires_at')
+  local lost = redis.call('HINCRBY', key, 'lost', 1)
+  end_running(job[1], job[2], id)
+  if redis.call('HGET', key, 'cancel_requested') == '1' then
+    return finalize(id, job[1], job[2], 'cancelled', '', now)
+  end
+  if lost >= tonumber(job[3]) then
+    local told = 'The worker died ' .. lost .. ' times while this job ran; it was given up.'
+    return finalize(id, job[1], job[2], 'failed', problem('worker_lost', told), now)
+  end
+  redis.call('HSET', key, 'status', 'queued', 'worker', '')
+  if job[1] ~= 'deliver' then event(id, 'job.retrying', '{"reason":"worker_lost"}', now) end
+  begin_waiting(job[1], job[2], id, tonumber(job[4]))
+  enqueue(job[1], job[2], id, true)
+end
+
+-- When Redis was away or its clock stepped, live leases look expired (or dead ones alive). A gap of more than
+-- half a lease since the last tick tells; then nothing is reclaimed for one lease, so that owners can renew.
+local function reclaim_allowed(now, lease_ms)
+  local seen = tonumber(redis.call('GET', P .. 'last_seen') or now)
+  redis.call('SET', P .. 'last_seen', now)
+  local gap = now - seen
+  if gap > lease_ms / 2 or gap < -lease_ms / 2 then
+    redis.call('SET', P .. 'hold_until', now + lease_ms)
+    if gap < 0 then
+      for _, queue in ipairs({ 'generate', 'execute', 'deliver' }) do
+        local leases = queue_key(queue, 'leases')
+        for _, id in ipairs(redis.call('ZRANGE', leases, 0, 9999)) do redis.call('ZADD', leases, now + lease_ms, id) end
+      end
+    end
+  end
+  local hold = tonumber(redis.call('GET', P .. 'hold_until') or 0)
+  if hold > now + lease_ms then hold = now + lease_ms; redis.call('SET', P .. 'hold_until', hold) end
+  return now >= hold
+end
+
+-- Every key of a job and every list it stands in.
+local function erase(id)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'tenant', 'workflow_id')
+  redis.call('DEL', key, key .. ':input', key .. ':result', key .. ':log', key .. ':events', key .. ':journal')
+  redis.call('ZREM', P .. 'finals', id)
+  if job[1] then redis.call('ZREM', P .. 't:' .. job[1] .. ':jobs', id) end
+  if job[2] then redis.call('ZREM', P .. 'wf:' .. job[2] .. ':jobs', id) end
+end
+
+-- True while the attempt with this fence is the current one.
+local function owns(id, fence)
+  local job = redis.call('HMGET', job_key(id), 'status', 'fence')
+  return job[1] == 'running' and job[2] == fence
+end
+
+-- Sets fields from ARGV[at] = how many values, then field, value, ...; answers the next index.
+local function set_fields(key, at)
+  local n = tonumber(ARGV[at])
+  for i = at + 1, at + n, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
+  return at + n + 1
+end

@@ -1,0 +1,154 @@
+//! The store: the only place that knows Redis keys and scripts.
+//!
+//! All of a tenant's keys share one hash tag with a shard number, so every script touches one slot. Each script
+//! is one state change of one job; nothing is ever written to a job outside of them. Reads are plain commands.
+//! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
+
+mod events;
+mod jobs;
+mod record;
+mod script;
+mod state;
+mod workflows;
+
+use std::{fmt, time::Duration};
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+pub use self::{
+    events::{AllListener, EventPage, Hub, JobEvent, Listener},
+    jobs::{JobFilter, Page},
+    state::{
+        CancelAnswer, Claim, ClaimAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer,
+        RenewAnswer, Submission, SubmitError, Submitted,
+    },
+    workflows::Version,
+};
+use crate::limits;
+
+/// What goes wrong between us and Redis.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Redis is away, starting, read-only or out of memory: try again later.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A record does not read as this version of the program writes it: a bug, or a newer format.
+    #[error("a record in the store is unreadable: {0}")]
+    Unreadable(String),
+}
+
+impl From<redis::RedisError> for StoreError {
+    fn from(error: redis::RedisError) -> Self {
+        use redis::ErrorKind as Kind;
+        match error.kind() {
+            Kind::UnexpectedReturnType | Kind::Parse => Self::Unreadable(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
+/// One shard of the store: all keys under its tag live in one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shard(pub u16);
+
+impl Shard {
+    /// The first part of all its keys.
+    pub fn prefix(self) -> String {
+        format!("{{wf:{}}}:", self.0)
+    }
+}
+
+/// How the store is reached and what it keeps.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `redis://`, `rediss://` or `redis+unix://`.
+    pub url: String,
+    /// Which part of the keys.
+    pub shard: Shard,
+    /// How long a silent worker keeps its jobs.
+    pub lease: Duration,
+    /// How long finished jobs are kept.
+    pub retention: Duration,
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("StoreConfig")
+            .field("shard", &self.shard)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StoreConfig {
+    /// With defaults for everything but the address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), shard: Shard(0), lease: limits::LEASE, retention: limits::JOB_RETENTION }
+    }
+}
+
+/// A handle on one shard. Cheap to clone: clones share one multiplexed connection.
+#[derive(Clone)]
+pub struct Store {
+    client: redis::Client,
+    connection: ConnectionManager,
+    prefix: String,
+    lease: Duration,
+    retention: Duration,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.prefix)
+    }
+}
+
+impl Store {
+    /// A handle that connects when it is first used, and again whenever the connection is lost.
+    ///
+    /// # Errors
+    /// When the address is not a Redis URL. Redis being away is not an error here.
+    pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
+        let client = redis::Client::open(config.url.as_str())?;
+        let managed = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
+            .set_connection_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
+            .set_number_of_retries(0); // the caller decides whether to wait or to answer 503
+        Ok(Self {
+            connection: ConnectionManager::new_lazy_with_config(client.clone(), managed)?,
+            client,
+            prefix: config.shard.prefix(),
+            lease: config.lease,
+            retention: config.retention,
+        })
+    }
+
+    /// How long a silent worker keeps its jobs.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Answers when Redis does.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut connection = self.connection.clone();
+        redis::cmd("PING").query_async::<String>(&mut connection).await?;
+        Ok(())
+    }
+
+    /// A connection of its own for commands that block; nothing else is sent on it.
+    pub(crate) async fn blocking_connection(&self) -> Result<redis::aio::MultiplexedConnection, StoreError> {
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
+            .set_response_timeout(Some(limits::WAKE_BLOCK_MAX + limits::REDIS_RESPONSE_TIMEOUT));
+        Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
+    }
+
+    fn key(&self, name: impl fmt::Display) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn job_key(&self, id: impl fmt::Display) -> String {
+        format!("{}job:{id}", self.prefix)
+    }
+}

@@ -1,0 +1,453 @@
+//! The state changes, one method for each script.
+
+use std::{collections::HashMap, time::Duration};
+
+use redis::{FromRedisValue, Value as Reply};
+
+use super::{Store, StoreError, record, record::Fields, script};
+use crate::{
+    id::{JobId, TenantId, WorkflowId},
+    job::{EntryId, JobError, JobSpec, JobStatus, Queue, Usage},
+    limits,
+    time::Timestamp,
+    workflow::Source,
+};
+
+/// A job to be accepted, with what has to come into being together with it.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The job.
+    pub job: JobSpec,
+    /// The new workflow or version it will write; none for an execution.
+    pub creates: Option<NewVersion>,
+    /// The client's key, with a fingerprint of what it asked.
+    pub idempotency: Option<(String, String)>,
+    /// How many jobs of the tenant may wait in this queue; 0 for no limit.
+    pub queued_max: u64,
+}
+
+/// A version to be made, with its workflow when that is new too.
+#[derive(Debug, Clone)]
+pub struct NewVersion {
+    /// Where its program comes from.
+    pub source: Source,
+    /// The workflow, when it is new.
+    pub workflow: Option<NewWorkflow>,
+}
+
+/// A workflow to be made.
+#[derive(Debug, Clone)]
+pub struct NewWorkflow {
+    /// A title; empty to take one from the program.
+    pub name: String,
+    /// What it shall do.
+    pub description: String,
+    /// The client's own labels, as a JSON object.
+    pub metadata: String,
+}
+
+/// A job was accepted, now or before under the same idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// The job.
+    pub job_id: JobId,
+    /// Its workflow.
+    pub workflow_id: WorkflowId,
+    /// It was accepted before.
+    pub replayed: bool,
+}
+
+/// Why a job was not accepted.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SubmitError {
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The workflow does not exist (any more).
+    #[error("the workflow does not exist")]
+    UnknownWorkflow,
+    /// The tenant has as many jobs waiting as it may.
+    #[error("too many jobs are waiting")]
+    QueueFull,
+    /// Redis did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a worker holds of a job it claimed.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Named in every write of this attempt.
+    pub fence: u64,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// When this attempt began, by the clock of Redis.
+    pub started_at: Timestamp,
+    /// When the job expires; none for webhook messages.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What a claim found.
+#[derive(Debug)]
+pub struct ClaimAnswer {
+    /// When the queue should be looked at again even without a wake-up.
+    pub look_again_in: Duration,
+    /// The jobs, each readable or to be failed as unreadable.
+    pub jobs: Vec<(JobSpec, Claim)>,
+}
+
+/// How a lease is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenewAnswer {
+    /// Extended.
+    Held,
+    /// Another attempt is current, or the job is final: stop and write nothing.
+    Lost,
+    /// Extended, but the client cancelled the job: stop and finish as cancelled.
+    Cancel,
+}
+
+/// What a running attempt did.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// Printed text.
+    pub log: Vec<u8>,
+    /// Type and data (JSON) of each event.
+    pub events: Vec<(&'static str, String)>,
+    /// Key and entry (JSON) of each journal entry.
+    pub journal: Vec<(String, String)>,
+}
+
+/// How recording went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressAnswer {
+    /// Recorded.
+    Recorded,
+    /// Recorded, but the client cancelled the job.
+    Cancel,
+    /// Another attempt is current: stop and write nothing.
+    Stale,
+    /// Not recorded: the journal is at its limit.
+    JournalFull,
+}
+
+/// The end of a job.
+#[derive(Debug, Clone, Default)]
+pub struct Finish {
+    /// Result as JSON.
+    pub result: Option<String>,
+    /// Why it failed; none for success.
+    pub error: Option<JobError>,
+    /// The client cancelled it.
+    pub cancelled: bool,
+    /// What it used.
+    pub usage: Usage,
+    /// Who answered.
+    pub provider: Option<String>,
+    /// Printed text not yet recorded.
+    pub log: Vec<u8>,
+    /// The version becomes the workflow's current one.
+    pub becomes_current: bool,
+    /// Fields of the workflow record.
+    pub workflow: Vec<(&'static str, String)>,
+    /// Fields of the version record.
+    pub version: Vec<(&'static str, String)>,
+}
+
+/// What cancelling did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelAnswer {
+    /// The tenant has no such job.
+    Unknown,
+    /// It had ended before.
+    Final,
+    /// It was waiting and is cancelled.
+    Cancelled,
+    /// It is running; its worker has been told.
+    Requested,
+}
+
+impl Store {
+    /// Accepts a job: all of it or nothing, once per idempotency key.
+    pub async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
+        let job = &submission.job;
+        let workflow = job.workflow_id.map(|id| id.to_string()).unwrap_or_default();
+        let mode = match &submission.creates {
+            None => "execute",
+            Some(NewVersion { workflow: None, .. }) => "new_version",
+            Some(NewVersion { workflow: Some(_), .. }) => "new_workflow",
+        };
+        let (key, fingerprint) = submission.idempotency.clone().unwrap_or_default();
+        let mut call = script::SUBMIT.prepare_invoke();
+        call.key(&self.prefix)
+            .arg(job.id.to_string())
+            .arg(job.queue.as_str())
+            .arg(job.tenant.as_str())
+            .arg(workflow)
+            .arg(millis(job.expires_in))
+            .arg(key)
+            .arg(fingerprint)
+            .arg(millis(limits::IDEMPOTENCY_TTL))
+            .arg(submission.queued_max)
+            .arg(&job.input)
+            .arg(mode);
+        push_fields(&mut call, &job_fields(job));
+        if let Some(new) = &submission.creates {
+            push_fields(&mut call, &workflow_fields(new));
+            let code = job.decode_input::<crate::job::GenerateInput>().ok().and_then(|input| input.code);
+            let mut version = vec![("source", source_name(new.source).to_owned())];
+            version.extend(code.map(|code| ("code", code)));
+            push_fields(&mut call, &version);
+        }
+        let answer: Vec<String> =
+            call.invoke_async(&mut self.connection.clone()).await.map_err(StoreError::from)?;
+        submitted(&answer)
+    }
+
+    /// Takes at most `n` jobs of a queue for a worker.
+    pub async fn claim(&self, queue: Queue, worker: &str, n: usize) -> Result<ClaimAnswer, StoreError> {
+        let reply: Vec<Reply> = script::CLAIM
+            .key(&self.prefix)
+            .arg(queue.as_str())
+            .arg(worker)
+            .arg(n.min(limits::CLAIM_BATCH_MAX))
+            .arg(millis(self.lease))
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        let mut reply = reply.into_iter();
+        let look_again_in: u64 = take(reply.next())?;
+        let now: i64 = take(reply.next())?;
+        let mut jobs = Vec::new();
+        for claimed in reply {
+            type Claimed = (String, u64, u32, String, HashMap<String, String>);
+            let (id, fence, attempt, input, fields): Claimed = take(Some(claimed))?;
+            let fields = Fields(fields);
+            let claim = Claim {
+                fence,
+                attempt,
+                started_at: Timestamp::from_millis(now),
+                expires_at: fields.time("expires_at").filter(|at| at.as_millis() > 0),
+            };
+            match record::spec(&fields, input) {
+                Ok(spec) => jobs.push((spec, claim)),
+                Err(error) => {
+                    // Its attempts run out and it ends as `worker_lost`; other jobs go on.
+                    tracing::error!(job.id = %id, %error, "A claimed job does not read; it is left to its lease.");
+                }
+            }
+        }
+        Ok(ClaimAnswer { look_again_in: Duration::from_millis(look_again_in), jobs })
+    }
+
+    /// Blocks on the queue's wake list, at most for `block`.
+    pub(crate) async fn wait_for_wake(
+        &self,
+        connection: &mut redis::aio::MultiplexedConnection,
+        queue: Queue,
+        block: Duration,
+    ) -> Result<(), StoreError> {
+        let key = self.key(format_args!("q:{}:wake", queue.as_str()));
+        let _: Option<(String, String)> =
+            redis::cmd("BLPOP").arg(key).arg(block.as_secs_f64()).query_async(connection).await?;
+        Ok(())
+    }
+
+    /// Extends leases; answers in the same order.
+    pub async fn renew(&self, held: &[(EntryId, u64)]) -> Result<Vec<RenewAnswer>, StoreError> {
+        let mut call = script::RENEW.prepare_invoke();
+        call.key(&self.prefix).arg(millis(self.lease));
+        for (id, fence) in held {
+            call.arg(id.to_string()).arg(*fence);
+        }
+        let answers: Vec<String> = call.invoke_async(&mut self.connection.clone()).await?;
+        let answer = |text: String| match text.as_str() {
+            "ok" => Ok(RenewAnswer::Held),
+            "cancel" => Ok(RenewAnswer::Cancel),
+            "lost" => Ok(RenewAnswer::Lost),
+            other => Err(unexpected(other)),
+        };
+        answers.into_iter().map(answer).collect()
+    }
+
+    /// Records what a running attempt did.
+    pub async fn progress(
+        &self,
+        id: EntryId,
+        fence: u64,
+        progress: &Progress,
+        journal_bytes_max: u64,
+    ) -> Result<ProgressAnswer, StoreError> {
+        let mut call = script::PROGRESS.prepare_invoke();
+        call.key(&self.prefix).arg(id.to_string()).arg(fence).arg(&progress.log).arg(journal_bytes_max);
+        call.arg(progress.events.len() * 2);
+        for (kind, data) in &progress.events {
+            call.arg(*kind).arg(data);
+        }
+        call.arg(progress.journal.len() * 2);
+        for (key, entry) in &progress.journal {
+            call.arg(key).arg(entry);
+        }
+        let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
+        match answer.as_str() {
+            "ok" => Ok(ProgressAnswer::Recorded),
+            "cancel" => Ok(ProgressAnswer::Cancel),
+            "stale" => Ok(ProgressAnswer::Stale),
+            "full" => Ok(ProgressAnswer::JournalFull),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Ends a job. `false`: another attempt is current, nothing was written.
+    pub async fn finish(&self, id: EntryId, fence: u64, finish: &Finish) -> Result<bool, StoreError> {
+        let status = match (&finish.error, finish.cancelled) {
+            (_, true) => JobStatus::Cancelled,
+            (Some(_), false) => JobStatus::Failed,
+            (None, false) => JobStatus::Succeeded,
+        };
+        let mut job = vec![("usage", to_json(&finish.usage))];
+        job.extend(finish.provider.clone().map(|provider| ("provider", provider)));
+        let mut call = script::FINISH.prepare_invoke();
+        call.key(&self.prefix)
+            .arg(id.to_string())
+            .arg(fence)
+            .arg(status.as_str())
+            .arg(finish.error.as_ref().map(to_json).unwrap_or_default())
+            .arg(u8::from(finish.result.is_some()))
+            .arg(finish.result.as_deref().unwrap_or_default())
+            .arg(&finish.log)
+            .arg(u8::from(finish.becomes_current));
+        push_fields(&mut call, &job);
+        push_fields(&mut call, &finish.workflow);
+        push_fields(&mut call, &finish.version);
+        let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
+        owned(&answer)
+    }
+
+    /// Gives a job back, to be claimed again after `delay`. `false`: another attempt is current.
+    pub async fn retry_later(
+        &self,
+        id: EntryId,
+        fence: u64,
+        delay: Duration,
+        counts_as_lost: bool,
+        fields: &[(&'static str, String)],
+    ) -> Result<bool, StoreError> {
+        let mut call = script::RETRY_LATER.prepare_invoke();
+        call.key(&self.prefix)
+            .arg(id.to_string())
+            .arg(fence)
+            .arg(millis(delay))
+            .arg(u8::from(counts_as_lost));
+        push_fields(&mut call, fields);
+        let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
+        owned(&answer)
+    }
+
+    /// Cancels a job of the tenant.
+    pub async fn cancel(&self, tenant: &TenantId, id: JobId) -> Result<CancelAnswer, StoreError> {
+        let answer: String = script::CANCEL
+            .key(&self.prefix)
+            .arg(id.to_string())
+            .arg(tenant.as_str())
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        match answer.as_str() {
+            "unknown" => Ok(CancelAnswer::Unknown),
+            "final" => Ok(CancelAnswer::Final),
+            "cancelled" => Ok(CancelAnswer::Cancelled),
+            "requested" => Ok(CancelAnswer::Requested),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Notes that Redis is here and erases at most `most` jobs that were kept long enough.
+    pub async fn tick(&self, most: usize) -> Result<usize, StoreError> {
+        let erased = script::TICK
+            .key(&self.prefix)
+            .arg(millis(self.lease))
+            .arg(millis(self.retention))
+            .arg(most)
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        Ok(erased)
+    }
+}
+
+/// Whether the attempt that wrote was the current one.
+fn owned(answer: &str) -> Result<bool, StoreError> {
+    match answer {
+        "ok" => Ok(true),
+        "stale" => Ok(false),
+        other => Err(unexpected(other)),
+    }
+}
+
+fn job_fields(job: &JobSpec) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("version", job.version.to_string()),
+        ("timeout_ms", millis(job.timeout).to_string()),
+        ("max_attempts", job.max_attempts.to_string()),
+    ];
+    if !job.metadata.is_empty() {
+        fields.push(("metadata", to_json(&job.metadata)));
+    }
+    fields.extend(job.callback_url.as_ref().map(|url| ("callback_url", url.to_string())));
+    fields.extend(job.retry_of.map(|id| ("retry_of", id.to_string())));
+    fields
+}
+
+fn workflow_fields(new: &NewVersion) -> Vec<(&'static str, String)> {
+    let Some(workflow) = &new.workflow else { return Vec::new() };
+    vec![
+        ("name", workflow.name.clone()),
+        ("description", workflow.description.clone()),
+        ("metadata", workflow.metadata.clone()),
+    ]
+}
+
+fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Generated => "generated",
+        Source::Edited => "edited",
+        Source::Supplied => "supplied",
+    }
+}
+
+fn submitted(answer: &[String]) -> Result<Submitted, SubmitError> {
+    let id = |at: usize| answer.get(at).map(String::as_str).unwrap_or_default();
+    match id(0) {
+        "created" | "replayed" => Ok(Submitted {
+            job_id: id(1).parse().map_err(|_| unexpected(id(1)))?,
+            workflow_id: id(2).parse().map_err(|_| unexpected(id(2)))?,
+            replayed: id(0) == "replayed",
+        }),
+        "mismatch" => Err(SubmitError::KeyReused),
+        "no_workflow" => Err(SubmitError::UnknownWorkflow),
+        "full" => Err(SubmitError::QueueFull),
+        other => Err(unexpected(other).into()),
+    }
+}
+
+fn push_fields(call: &mut redis::ScriptInvocation<'_>, fields: &[(&'static str, String)]) {
+    call.arg(fields.len() * 2);
+    for (name, value) in fields {
+        call.arg(*name).arg(value);
+    }
+}
+
+fn take<T: FromRedisValue>(reply: Option<Reply>) -> Result<T, StoreError> {
+    let reply = reply.ok_or_else(|| unexpected("a short answer"))?;
+    T::from_redis_value(reply).map_err(|error| unexpected(&error.to_string()))
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("plain data serialises")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn unexpected(answer: &str) -> StoreError {
+    StoreError::Unreadable(format!("unexpected answer `{answer}`"))
+}

@@ -1,0 +1,123 @@
+//! Reading workflows and versions, and the tenant's webhook secret.
+
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret as _;
+
+use super::{Page, Store, StoreError, record::Fields};
+use crate::{
+    id::{JobId, TenantId, WorkflowId},
+    seal::Sealer,
+    signing::WebhookSecret,
+    workflow::{Workflow, WorkflowStatus},
+};
+
+/// A version's program, as the worker needs it.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The program.
+    pub code: String,
+    /// Its state.
+    pub status: WorkflowStatus,
+}
+
+impl Store {
+    /// A workflow with its current program and its latest generate job.
+    pub async fn workflow(&self, tenant: &TenantId, id: WorkflowId) -> Result<Option<Workflow>, StoreError> {
+        let key = self.workflow_key(id);
+        let fields = self.hashes(std::iter::once(key.clone())).await?.pop().unwrap_or_default();
+        if fields.text("tenant") != Some(tenant.as_str()) {
+            return Ok(None);
+        }
+        let version: u32 = fields.number("version");
+        let code: Option<String> = redis::cmd("HGET")
+            .arg(format!("{key}:v:{version}"))
+            .arg("code")
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let job = match fields.optional::<JobId>("job")? {
+            Some(job) => self.job(tenant, job).await?,
+            None => None,
+        };
+        let mut workflow = workflow(&fields)?;
+        workflow.code = code;
+        workflow.job = job;
+        Ok(Some(workflow))
+    }
+
+    /// The tenant's workflows, newest first, without code and job.
+    pub async fn workflows(
+        &self,
+        tenant: &TenantId,
+        after: Option<WorkflowId>,
+        limit: usize,
+    ) -> Result<Page<Workflow>, StoreError> {
+        let index = self.key(format_args!("t:{tenant}:workflows"));
+        let after = after.map(|id| id.to_string());
+        let mut ids = self.index_page(&index, after.as_deref(), limit + 1).await?;
+        let more = ids.len() > limit;
+        ids.truncate(limit);
+        let next = if more { ids.last().cloned() } else { None };
+        let records = self.hashes(ids.iter().map(|id| self.key(format_args!("wf:{id}")))).await?;
+        let known = records.iter().filter(|fields| fields.text("tenant") == Some(tenant.as_str()));
+        Ok(Page { items: known.map(workflow).collect::<Result<_, _>>()?, next })
+    }
+
+    /// A version's program. `None` while there is none.
+    pub async fn version(&self, id: WorkflowId, version: u32) -> Result<Option<Version>, StoreError> {
+        let key = format!("{}:v:{version}", self.workflow_key(id));
+        let fields = self.hashes(std::iter::once(key)).await?.pop().unwrap_or_default();
+        let Some(code) = fields.text("code") else { return Ok(None) };
+        Ok(Some(Version {
+            code: code.to_owned(),
+            status: fields.parsed("status").unwrap_or(WorkflowStatus::Failed),
+        }))
+    }
+
+    /// The secret a tenant's webhooks are signed with; made when it is first asked for.
+    pub async fn webhook_secret(
+        &self,
+        tenant: &TenantId,
+        sealer: &Sealer,
+    ) -> Result<WebhookSecret, StoreError> {
+        let key = self.key(format_args!("t:{tenant}:webhook_secret"));
+        let place = format!("webhook_secret:{tenant}");
+        let candidate = sealer.seal(&place, WebhookSecret::generate().expose());
+        let fields: (i64, HashMap<String, String>) = redis::pipe()
+            .hset_nx(&key, "sealed", candidate)
+            .hgetall(&key)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let sealed = fields.1.get("sealed").cloned().unwrap_or_default();
+        let opened =
+            sealer.open(&place, &sealed).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        WebhookSecret::parse(opened.expose_secret())
+            .map_err(|error| StoreError::Unreadable(error.to_string()))
+    }
+
+    fn workflow_key(&self, id: WorkflowId) -> String {
+        self.key(format_args!("wf:{id}"))
+    }
+}
+
+fn workflow(fields: &Fields) -> Result<Workflow, StoreError> {
+    let time = |name| fields.time(name).ok_or_else(|| StoreError::Unreadable(format!("field `{name}`")));
+    Ok(Workflow {
+        id: fields.parsed("id")?,
+        object: "workflow".to_owned(),
+        name: fields.text("name").unwrap_or_default().to_owned(),
+        description: fields.text("description").unwrap_or_default().to_owned(),
+        status: fields.parsed("status")?,
+        version: fields.number("version"),
+        code: None,
+        summary: fields.text("summary").map(str::to_owned),
+        steps: fields.json("steps")?,
+        questions: fields.json("questions")?,
+        error: fields.json("error")?,
+        provider: fields.text("provider").map(str::to_owned),
+        metadata: fields.json("metadata")?,
+        created_at: time("created_at")?,
+        updated_at: time("updated_at")?,
+        job: None,
+    })
+}

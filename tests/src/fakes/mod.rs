@@ -1,0 +1,12 @@
+//! The outside world: providers and receivers of webhooks, as HTTP servers which check what they are sent.
+
+pub mod answers;
+pub mod anthropic;
+pub mod paradigm;
+pub mod receiver;
+mod server;
+
+pub use answers::CaseAnswers;
+pub use anthropic::AnthropicFake;
+pub use paradigm::ParadigmFake;
+pub use receiver::Receiver;

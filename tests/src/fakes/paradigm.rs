@@ -1,0 +1,333 @@
+//! Paradigm's document search: `POST /api/v2/chat/document-search`, and the newer `POST /api/v3/ask`.
+//!
+//! As strict as the original about the key and the body. A test chooses the answers, injects faults by keyword, delays
+//! answers, or withholds them until it releases them (to look at a system while calls are in flight).
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::server::{Server, cut_after};
+use crate::record::Record;
+
+/// 1,500 and 4,000 characters: what the two generations of the API accept as a query.
+const ASK_QUERY_CHARS_MAX: usize = 1_500;
+const SEARCH_QUERY_CHARS_MAX: usize = 4_000;
+
+/// Fields of the v2 request, as documented. Anything else is a bug of ours.
+const V2_FIELDS: &[&str] = &[
+    "query",
+    "workspace_ids",
+    "file_ids",
+    "chat_session_id",
+    "model",
+    "company_scope",
+    "private_scope",
+    "private",
+    "tool",
+    "generation_instructions",
+    "rewrite_query",
+    "extra_body",
+];
+const V3_FIELDS: &[&str] = &[
+    "query",
+    "max_results",
+    "workspace_id",
+    "tag_id",
+    "file_id",
+    "mode",
+    "relevance_scoring",
+    "include_image",
+    "model",
+    "stream",
+    "response_format",
+];
+
+/// What happens to a query instead of an answer.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// An error with this status, and `Retry-After` in seconds when given.
+    Status(StatusCode, Option<u32>),
+    /// The request is read, and nothing ever comes back.
+    Hang,
+    /// The connection breaks in the middle of the answer.
+    Cut,
+    /// 200 with something that is not JSON.
+    NotJson,
+}
+
+#[derive(Debug)]
+struct KeywordFault {
+    keyword: String,
+    left: usize,
+    fault: Fault,
+}
+
+type Answer = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// One search as it arrived.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The question.
+    pub query: String,
+    /// The whole body.
+    pub body: Value,
+    /// The path: which generation of the API.
+    pub path: String,
+    /// Whether it was refused or broken on purpose.
+    pub faulty: bool,
+}
+
+struct Inner {
+    key: String,
+    answer: Mutex<Answer>,
+    faults: Mutex<Vec<KeywordFault>>,
+    delay: Mutex<Duration>,
+    open: watch::Sender<bool>,
+    searches: Record<Search>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ParadigmFake").field("searches", &self.searches.len()).finish_non_exhaustive()
+    }
+}
+
+/// The server.
+#[derive(Debug)]
+pub struct ParadigmFake {
+    inner: Arc<Inner>,
+    server: Server,
+}
+
+impl ParadigmFake {
+    /// Starts it; it accepts `key` and no other.
+    pub async fn start(key: &str) -> Self {
+        let inner = Arc::new(Inner {
+            key: key.to_owned(),
+            answer: Mutex::new(Arc::new(|query: &str| format!("Answer to: {query}"))),
+            faults: Mutex::default(),
+            delay: Mutex::default(),
+            open: watch::Sender::new(true),
+            searches: Record::default(),
+        });
+        let router = Router::new()
+            .route("/api/v2/chat/document-search", post(search_v2))
+            .route("/api/v3/ask", post(ask_v3))
+            .fallback(unknown)
+            .with_state(Arc::clone(&inner));
+        Self { inner, server: Server::start(router).await }
+    }
+
+    /// What `LIGHTON_BASE_URL` has to be.
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// Answers come from this function from now on.
+    pub fn answer_with(&self, answer: impl Fn(&str) -> String + Send + Sync + 'static) {
+        *lock(&self.inner.answer) = Arc::new(answer);
+    }
+
+    /// The next `times` queries that contain `keyword` meet this fault.
+    pub fn fail(&self, keyword: &str, times: usize, fault: Fault) {
+        lock(&self.inner.faults).push(KeywordFault { keyword: keyword.to_lowercase(), left: times, fault });
+    }
+
+    /// Every answer takes this much longer from now on.
+    pub fn delay(&self, delay: Duration) {
+        *lock(&self.inner.delay) = delay;
+    }
+
+    /// Withholds answers from now on; queries are still recorded as they arrive.
+    pub fn withhold(&self) {
+        self.inner.open.send_replace(false);
+    }
+
+    /// Gives every withheld answer.
+    pub fn release(&self) {
+        self.inner.open.send_replace(true);
+    }
+
+    /// What was searched, in order of arrival.
+    pub fn searches(&self) -> &Record<Search> {
+        &self.inner.searches
+    }
+
+    /// Back to the state after the start: no faults, no delay, nothing recorded. The answers stay.
+    pub fn reset(&self) {
+        lock(&self.inner.faults).clear();
+        self.delay(Duration::ZERO);
+        self.release();
+        self.inner.searches.clear();
+    }
+}
+
+impl Inner {
+    /// The answer to `query`, after everything the test put in its way; `Err` is the response to give instead.
+    async fn answer(&self, query: &str, body: &Value, path: &str) -> Result<String, Box<Response>> {
+        let fault = self.next_fault(query);
+        self.searches.push(Search {
+            query: query.to_owned(),
+            body: body.clone(),
+            path: path.to_owned(),
+            faulty: fault.is_some(),
+        });
+        let delay = *lock(&self.delay);
+        tokio::time::sleep(delay).await;
+        self.open.subscribe().wait_for(|open| *open).await.expect("the sender lives in self");
+        match fault {
+            None => {
+                let answer = Arc::clone(&lock(&self.answer));
+                Ok(answer(query))
+            }
+            Some(Fault::Status(status, retry_after)) => Err(failure(status, retry_after)),
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Cut) => Err(cut_after(Bytes::from_static(b"{\"answer\": \"half of")).into_response()),
+            Some(Fault::NotJson) => Err("<html>gateway</html>".into_response()),
+        }
+    }
+
+    fn next_fault(&self, query: &str) -> Option<Fault> {
+        let query = query.to_lowercase();
+        let mut faults = lock(&self.faults);
+        let fault = faults.iter_mut().find(|fault| fault.left > 0 && query.contains(&fault.keyword))?;
+        fault.left -= 1;
+        Some(fault.fault.clone())
+    }
+
+    /// The query of a request that is right in every respect.
+    fn checked(
+        &self,
+        headers: &HeaderMap,
+        bytes: &Bytes,
+        fields: &[&str],
+        chars_max: usize,
+    ) -> Result<(String, Value), Box<Response>> {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match given.map(|value| value.strip_prefix("Bearer ")) {
+            Some(Some(key)) if key == self.key => {}
+            Some(_) => return Err(problem(StatusCode::UNAUTHORIZED, "Invalid API key.")),
+            None => {
+                let detail = "Authentication credentials were not provided.";
+                return Err(problem(StatusCode::UNAUTHORIZED, detail));
+            }
+        }
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
+            return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type."));
+        }
+        let body: Value = serde_json::from_slice(bytes)
+            .map_err(|error| problem(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
+        let object = body.as_object();
+        if let Some(name) =
+            object.and_then(|object| object.keys().find(|name| !fields.contains(&name.as_str())))
+        {
+            return Err(problem(StatusCode::BAD_REQUEST, &format!("Unknown field: {name}")));
+        }
+        match body["query"].as_str() {
+            Some(query) if query.trim().is_empty() => {
+                Err(problem(StatusCode::BAD_REQUEST, "query: This field may not be blank."))
+            }
+            Some(query) if query.chars().count() > chars_max => {
+                Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "query: too long"))
+            }
+            Some(query) => Ok((query.to_owned(), body.clone())),
+            None => Err(problem(StatusCode::BAD_REQUEST, "query: This field is required.")),
+        }
+    }
+}
+
+async fn search_v2(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (query, body) = match fake.checked(&headers, &bytes, V2_FIELDS, SEARCH_QUERY_CHARS_MAX) {
+        Ok(checked) => checked,
+        Err(refusal) => return *refusal,
+    };
+    match fake.answer(&query, &body, "/api/v2/chat/document-search").await {
+        Ok(answer) => Json(json!({
+            "chat_session_id": "5f0c7b4e-4f59-4a8c-9a2c-3d1c0c1f7b11",
+            "answer": answer,
+            "model": "alfred-4.2",
+            "user_instructions": null,
+            "chat_settings": {"id": 3, "name": "default"},
+            "documents": [{
+                "id": 7,
+                "name": "fake.pdf",
+                "document_extracts": [{
+                    "id": 71,
+                    "text": answer,
+                    "metadata": {"ID": "7-1", "pages": [1], "total_pages": 2},
+                }],
+            }],
+        }))
+        .into_response(),
+        Err(fault) => *fault,
+    }
+}
+
+async fn ask_v3(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: Bytes) -> Response {
+    let (query, body) = match fake.checked(&headers, &bytes, V3_FIELDS, ASK_QUERY_CHARS_MAX) {
+        Ok(checked) => checked,
+        Err(refusal) => return *refusal,
+    };
+    match fake.answer(&query, &body, "/api/v3/ask").await {
+        Ok(answer) => Json(json!({
+            "answer": answer,
+            "results": [{
+                "chunk_id": "c-71",
+                "content": answer,
+                "score": 0.87,
+                "scores": {},
+                "source": {
+                    "file_id": 7,
+                    "filename": "fake.pdf",
+                    "title": "Fake",
+                    "mime_type": "application/pdf",
+                    "page_start": 1,
+                    "page_end": 1,
+                },
+                "workspace": {"id": 1, "name": "Company"},
+            }],
+            "warnings": [],
+        }))
+        .into_response(),
+        Err(fault) => *fault,
+    }
+}
+
+async fn unknown(uri: Uri) -> Response {
+    problem(StatusCode::NOT_FOUND, &format!("Not found: {}", uri.path()))
+}
+
+fn failure(status: StatusCode, retry_after: Option<u32>) -> Response {
+    let mut response = problem(status, status.canonical_reason().unwrap_or("Error"));
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// Both generations' error shapes in one object: each reads its own fields.
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = json!({
+        "id": "err-fake",
+        "code": status.as_u16().to_string(),
+        "error": status.canonical_reason(),
+        "detail": detail,
+        "doc_url": null,
+    });
+    (status, Json(body)).into_response()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}

@@ -1,0 +1,23 @@
+//! The end-to-end harness: a whole stack of real processes, and strict fakes of the outside world.
+//!
+//! Real here: Redis, `api`, `worker`, `runner`, CPython, sockets, signals. Fake here: Anthropic, Paradigm and the
+//! receiver of webhooks, each an HTTP server on port 0 which is as strict as the original, so that our clients are
+//! under test too. Nothing in this crate sleeps to synchronise and nothing retries a test: every wait is for an
+//! event, with one deadline.
+//!
+//! Start reading at [`stack::Stack`].
+
+pub mod binaries;
+pub mod canary;
+pub mod cases;
+pub mod client;
+pub mod fakes;
+pub mod process;
+pub mod record;
+pub mod redis_server;
+pub mod stack;
+
+use std::time::Duration;
+
+/// The one deadline of a wait: far beyond what anything here takes, well below what a person takes to give up.
+pub const DEADLINE: Duration = Duration::from_mins(1);

@@ -1,0 +1,84 @@
+//! A private Redis with an append-only file on a unix socket, which can be stopped, killed and started again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use crate::process::{Process, Program};
+
+/// The Redis of one stack. Its data folder outlives the process.
+#[derive(Debug)]
+pub struct RedisServer {
+    folder: PathBuf,
+    process: Process,
+}
+
+impl RedisServer {
+    /// Starts it in `folder`, with whatever an earlier one left there.
+    pub async fn start(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).expect("the folder of Redis can be made");
+        let process = launch(folder).await;
+        Self { folder: folder.to_path_buf(), process }
+    }
+
+    /// What `REDIS_URL` has to be.
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", socket(&self.folder).display())
+    }
+
+    /// The folder with the append-only file.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process, for its log.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Stops it: `TERM` as an operator would, `KILL` as the kernel would. It stays away until [`Self::start_again`].
+    pub async fn stop(&mut self, signal: Signal) {
+        self.process.signal(signal);
+        self.process.end().await;
+    }
+
+    /// Starts it on the same socket and the same data; ready when this returns.
+    pub async fn start_again(&mut self) {
+        assert!(!self.process.is_running(), "stop Redis first");
+        self.process = launch(&self.folder).await;
+    }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("redis.sock")
+}
+
+async fn launch(folder: &Path) -> Process {
+    let socket = socket(folder);
+    // A killed Redis leaves its socket behind, and a new one replaces it.
+    let arguments = [
+        "--port",
+        "0",
+        "--unixsocket",
+        &socket.display().to_string(),
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--save",
+        "",
+        "--dir",
+        &folder.display().to_string(),
+    ];
+    let process = Process::start(Program {
+        name: "redis".to_owned(),
+        path: PathBuf::from("/usr/bin/redis-server"),
+        arguments: arguments.map(str::to_owned).to_vec(),
+        environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+        directory: folder.to_path_buf(),
+    });
+    let ready = |line: &String| line.to_lowercase().contains("ready to accept connections").then_some(());
+    process.log().wait_until("Redis ready", ready).await;
+    process
+}

@@ -1,0 +1,358 @@
+//! The whole system as real processes: Redis, api, any number of workers with their runners, and fakes around them.
+//!
+//! Each test has a stack of its own: a start takes well under a second, and nothing is shared that could couple tests.
+//! [`Stack::finish`] is the last line of a test. It stops everything as an operator would and asserts what must hold
+//! after any test: no job is left, every process ended well and left no child, no temporary file is left, and nobody
+//! logged an error the test did not expect. A stack that is dropped without it (a failing test) kills everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::binaries;
+use crate::canary::Canaries;
+use crate::client::{Answer, Client};
+use crate::fakes::{AnthropicFake, ParadigmFake};
+use crate::process::{self, Process, Program, Sighting};
+use crate::redis_server::RedisServer;
+
+/// 30 lines: enough of a log to see why something went wrong.
+const TAIL_LINES: usize = 30;
+/// What one long poll of [`Stack::wait_job`] asks for.
+const POLL_SECS: u32 = 30;
+
+/// What a test may choose.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    workers: usize,
+    keys: bool,
+    environment: BTreeMap<String, String>,
+}
+
+impl Builder {
+    /// This many workers instead of one.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = count;
+        self
+    }
+
+    /// No keys of providers: the offline ones answer.
+    pub fn offline(mut self) -> Self {
+        self.keys = false;
+        self
+    }
+
+    /// One more variable for api and workers.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Builds the programs if they are stale, starts everything, and waits until the api is ready.
+    pub async fn start(self) -> Stack {
+        tokio::task::spawn_blocking(binaries::directory).await.expect("the programs compile");
+        let folder = tempfile::Builder::new().prefix("wf-e2e-").tempdir().expect("a temporary folder");
+        for name in ["tmp", "home"] {
+            std::fs::create_dir(folder.path().join(name)).expect("a folder in a folder of ours");
+        }
+        let nonce = folder.path().file_name().expect("it has a name").to_string_lossy().into_owned();
+        let canaries = Canaries::new(&nonce);
+        let anthropic = AnthropicFake::start(&canaries.anthropic).await;
+        let paradigm = ParadigmFake::start(&canaries.lighton).await;
+        let redis = RedisServer::start(&folder.path().join("redis")).await;
+        let workers = self.workers;
+        let environment = self.whole_environment(folder.path(), &redis, &canaries, &anthropic, &paradigm);
+        let api = start_program("api", "api", folder.path(), &environment);
+        let mut stack = Stack {
+            client: Client::new(&format!("http://{}", bound_address(&api).await)),
+            api,
+            workers: Vec::new(),
+            redis,
+            anthropic,
+            paradigm,
+            canaries,
+            environment,
+            expected_errors: Vec::new(),
+            families: BTreeSet::new(),
+            folder,
+        };
+        for _ in 0..workers {
+            stack.start_worker();
+        }
+        stack.client.get("/readyz").await.expect(200);
+        stack
+    }
+
+    /// Everything a process of the stack gets to know; nothing of the test's own environment.
+    fn whole_environment(
+        self,
+        folder: &Path,
+        redis: &RedisServer,
+        canaries: &Canaries,
+        anthropic: &AnthropicFake,
+        paradigm: &ParadigmFake,
+    ) -> BTreeMap<String, String> {
+        let documents = binaries::repository().join("examples/documents");
+        let mut all = BTreeMap::from([
+            ("PATH", "/usr/bin:/bin".to_owned()),
+            ("HOME", folder.join("home").display().to_string()),
+            ("TMPDIR", folder.join("tmp").display().to_string()),
+            ("RUST_BACKTRACE", "1".to_owned()),
+            ("REDIS_URL", redis.url()),
+            ("API_BIND", "127.0.0.1:0".to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+            ("SECRETS_KEY", canaries.secrets_key.clone()),
+            ("WEBHOOK_ALLOW_PRIVATE", "true".to_owned()),
+            ("WEBHOOK_RETRY_SCHEDULE", "1s,1s,1s".to_owned()),
+            ("SEARCH_DOCUMENTS", documents.display().to_string()),
+        ]);
+        if self.keys {
+            all.extend([
+                ("ANTHROPIC_API_KEY", canaries.anthropic.clone()),
+                ("ANTHROPIC_BASE_URL", anthropic.url().to_owned()),
+                ("LIGHTON_API_KEY", canaries.lighton.clone()),
+                ("LIGHTON_BASE_URL", paradigm.url().to_owned()),
+            ]);
+        }
+        let named = all.into_iter().map(|(name, value)| (name.to_owned(), value));
+        named.chain(self.environment).collect()
+    }
+}
+
+/// A running system.
+#[derive(Debug)]
+pub struct Stack {
+    client: Client,
+    /// The api's process.
+    pub api: Process,
+    /// The workers' processes; one that was killed stays in the list.
+    pub workers: Vec<Process>,
+    /// The private Redis.
+    pub redis: RedisServer,
+    /// The model.
+    pub anthropic: AnthropicFake,
+    /// The document search.
+    pub paradigm: ParadigmFake,
+    /// The secrets everything runs with.
+    pub canaries: Canaries,
+    environment: BTreeMap<String, String>,
+    expected_errors: Vec<String>,
+    /// Children seen under processes that were killed, which must not outlive them.
+    families: BTreeSet<Sighting>,
+    // Last: the folder goes when nobody uses it any more.
+    folder: TempDir,
+}
+
+impl Stack {
+    /// A stack with one worker and keys of both providers, unless told otherwise.
+    pub fn builder() -> Builder {
+        Builder { workers: 1, keys: true, environment: BTreeMap::new() }
+    }
+
+    /// The API.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The stack's own folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts one more worker and gives its number.
+    pub fn start_worker(&mut self) -> usize {
+        let number = self.workers.len();
+        let name = format!("worker-{number}");
+        self.workers.push(start_program(&name, "worker", self.folder.path(), &self.environment));
+        number
+    }
+
+    /// Log lines at level ERROR which contain this are the test's intention.
+    pub fn expect_errors(&mut self, containing: &str) {
+        self.expected_errors.push(containing.to_owned());
+    }
+
+    /// Sends a signal to a worker, and remembers its children: they must not outlive it.
+    pub fn signal_worker(&mut self, number: usize, signal: Signal) {
+        let worker = &self.workers[number];
+        self.families.extend(process::descendants(worker.pid()));
+        worker.signal(signal);
+    }
+
+    /// Describes a workflow, waits for its end, and gives it.
+    pub async fn create_workflow(&self, body: &Value) -> Value {
+        let answer = self.client.post("/workflows", body).await;
+        let workflow = answer.expect(202);
+        let operation = answer.header("operation-location").expect("Operation-Location").to_owned();
+        self.wait_job(operation.rsplit('/').next().expect("a path")).await;
+        self.client.get(&format!("/workflows/{}", id(&workflow))).await.expect(200)
+    }
+
+    /// A workflow with this code, ready to run; gives its id.
+    pub async fn workflow_from_code(&self, code: &str) -> String {
+        let body = json!({"description": "A program of the test", "code": code});
+        let workflow = self.create_workflow(&body).await;
+        assert_eq!(workflow["status"], "ready", "{workflow:#}");
+        id(&workflow)
+    }
+
+    /// Posts an execute job and gives the answer.
+    pub async fn execute(&self, workflow: &str, body: &Value) -> Answer {
+        self.client.post(&format!("/workflows/{workflow}/execute"), body).await
+    }
+
+    /// Runs a workflow on this input to its end, and gives the job.
+    pub async fn run(&self, workflow: &str, input: &str) -> Value {
+        let job = self.execute(workflow, &json!({"user_input": input})).await.expect(202);
+        self.wait_job(&id(&job)).await
+    }
+
+    /// Waits for the end of a job, woken by the api.
+    ///
+    /// # Panics
+    /// When it is not final after the deadline.
+    pub async fn wait_job(&self, job: &str) -> Value {
+        let path = format!("/jobs/{job}?wait={POLL_SECS}");
+        let waiting = async {
+            loop {
+                let job = self.client.get(&path).await.expect(200);
+                if is_final(&job) {
+                    return job;
+                }
+            }
+        };
+        let waited = tokio::time::timeout(crate::DEADLINE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("{job} is not final after {:?}", crate::DEADLINE))
+    }
+
+    /// Stops everything and asserts that nothing is left; the last line of every test.
+    pub async fn finish(mut self) {
+        let mut complaints = Vec::new();
+        if self.api.is_running() && self.redis.process().is_running() {
+            for status in ["queued", "running"] {
+                let left = self.client.get(&format!("/jobs?status={status}&limit=5")).await.expect(200);
+                if left["data"].as_array().is_none_or(|jobs| !jobs.is_empty()) {
+                    complaints.push(format!("jobs still {status}: {left}"));
+                }
+            }
+        }
+        complaints.extend(self.stop_processes().await);
+        complaints.extend(self.survivors().await);
+        complaints.extend(self.unexpected_errors());
+        complaints
+            .extend(self.anthropic.refused().into_iter().map(|why| format!("Anthropic refused: {why}")));
+        let temporary = self.folder.path().join("tmp");
+        let left: Vec<PathBuf> = files_below(&temporary);
+        if !left.is_empty() {
+            complaints.push(format!("temporary files left: {left:?}"));
+        }
+        assert!(complaints.is_empty(), "{}\n{}", complaints.join("\n"), self.tails());
+    }
+
+    /// `TERM` to all, workers first, and a complaint about each that does not end with 0.
+    async fn stop_processes(&mut self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        for process in self.workers.iter().chain([&self.api]).filter(|process| process.is_running()) {
+            self.families.extend(process::descendants(process.pid()));
+            process.signal(Signal::CONT);
+            process.signal(Signal::TERM);
+            let status = process.end().await;
+            if !status.success() {
+                complaints.push(format!("{} ended with {status}", process.name()));
+            }
+        }
+        if self.redis.process().is_running() {
+            self.redis.stop(Signal::TERM).await;
+        }
+        complaints
+    }
+
+    /// Children that outlived their parents.
+    async fn survivors(&self) -> Vec<String> {
+        let families = self.families.clone();
+        let groups: Vec<i32> = self.workers.iter().chain([&self.api]).map(Process::pid).collect();
+        let search = move || {
+            let children = families.iter().filter_map(|seen| process::wait_gone(seen).err());
+            let members = groups.iter().flat_map(|group| process::group_members(*group));
+            children.chain(members).map(|seen| format!("still alive: {seen:?}")).collect()
+        };
+        tokio::task::spawn_blocking(search).await.expect("looking at /proc does not panic")
+    }
+
+    fn unexpected_errors(&self) -> Vec<String> {
+        let expected = |line: &String| self.expected_errors.iter().any(|part| line.contains(part.as_str()));
+        let mut unexpected = Vec::new();
+        for process in self.workers.iter().chain([&self.api]) {
+            let lines = process.log().all();
+            let wrong = lines.into_iter().filter(|line| is_error(line) && !expected(line));
+            unexpected.extend(wrong.map(|line| format!("{}: {line}", process.name())));
+        }
+        unexpected
+    }
+
+    fn tails(&self) -> String {
+        let all = self.workers.iter().chain([&self.api, self.redis.process()]);
+        let tail = |process: &Process| format!("--- {} ---\n{}\n", process.name(), process.tail(TAIL_LINES));
+        all.map(tail).collect()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.tails());
+        }
+        // Each process kills its own group when dropped; runners with groups of their own end with their worker.
+    }
+}
+
+/// The id of a workflow or a job.
+///
+/// # Panics
+/// When the object has none.
+pub fn id(object: &Value) -> String {
+    object["id"].as_str().unwrap_or_else(|| panic!("no id in {object}")).to_owned()
+}
+
+/// Whether a job's state can still change.
+pub fn is_final(job: &Value) -> bool {
+    matches!(job["status"].as_str(), Some("succeeded" | "failed" | "cancelled"))
+}
+
+fn start_program(name: &str, binary: &str, folder: &Path, environment: &BTreeMap<String, String>) -> Process {
+    Process::start(Program {
+        name: name.to_owned(),
+        path: binaries::directory().join(binary),
+        arguments: Vec::new(),
+        environment: environment.clone(),
+        directory: folder.to_path_buf(),
+    })
+}
+
+/// The address in the api's first log line; its own, because it was told to take any free port.
+async fn bound_address(api: &Process) -> String {
+    let address = |line: &String| {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let found = line["fields"]["addr"].as_str().or(line["addr"].as_str())?;
+        Some(found.to_owned())
+    };
+    tokio::select! {
+        address = api.log().wait_until("the address of the api", address) => address,
+        status = api.end() => panic!("the api ended with {status}:\n{}", api.tail(TAIL_LINES)),
+    }
+}
+
+/// A line at level ERROR, or a panic's own.
+fn is_error(line: &str) -> bool {
+    let level = serde_json::from_str::<Value>(line).ok().map(|line| line["level"] == "ERROR");
+    level.unwrap_or_else(|| line.contains("panicked at"))
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the stack's own folder");
+    entries.map(|entry| entry.expect("a readable entry").path()).collect()
+}

@@ -1,0 +1,193 @@
+//! The plan while it is being read: which values exist, what nouns they answer to, and how a reference resolves.
+
+use super::noun::{Meaning, Noun};
+use super::plan::{Change, Kind, Language, Op, Output, Piece, Split, Text, Value};
+
+/// What has been read so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) language: Language,
+    pub(crate) split: Option<Split>,
+    pub(crate) distinct: Option<bool>,
+    pub(crate) values: Vec<Value>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) output: Option<Output>,
+    pub(crate) separator: Option<String>,
+    pub(crate) numbered: bool,
+    pub(crate) bulleted: bool,
+    pub(crate) on_error: Option<String>,
+    /// What stands where a conditional call was not made.
+    pub(crate) when_not_made: Option<String>,
+    /// All items have been brought together: what follows happens once.
+    pub(crate) merged: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(language: Language) -> Self {
+        let item = Value { kind: Kind::Item, name: "text".to_owned(), aliases: Vec::new(), each: false };
+        Self {
+            language,
+            split: None,
+            distinct: None,
+            values: vec![item],
+            ops: Vec::new(),
+            output: None,
+            separator: None,
+            numbered: false,
+            bulleted: false,
+            on_error: None,
+            when_not_made: None,
+            merged: false,
+        }
+    }
+
+    /// The item nouns and aliases the description has introduced.
+    pub(crate) fn aliases(&self) -> Vec<String> {
+        self.values.iter().flat_map(|value| value.aliases.iter().cloned()).collect()
+    }
+
+    /// Whether what is read now happens once per item.
+    pub(crate) fn in_items(&self) -> bool {
+        self.split.is_some() && !self.merged
+    }
+
+    /// Declares how the input is split; false when it was already split otherwise.
+    pub(crate) fn split_by(&mut self, split: &Split, noun: &str) -> bool {
+        match &self.split {
+            Some(known) if known == split => true,
+            // "each name" after "the names are separated by commas": any item noun means the items.
+            Some(_) if *split == Split::Items => {
+                self.name_item(noun);
+                true
+            }
+            // "items … one per line", "each line is a product": the separator was only assumed before.
+            Some(Split::Items) => {
+                self.split = Some(split.clone());
+                true
+            }
+            Some(_) => false,
+            None if !self.ops.is_empty() => false,
+            None => {
+                let name = match split {
+                    Split::Sentences => "sentence",
+                    Split::Lines => "line",
+                    Split::Paragraphs => "paragraph",
+                    Split::Words => "word",
+                    Split::Items | Split::On(_) => "item",
+                    Split::Chunks(_) => "chunk",
+                };
+                name.clone_into(&mut self.values[0].name);
+                self.values[0].each = true;
+                self.split = Some(split.clone());
+                self.name_item(noun);
+                true
+            }
+        }
+    }
+
+    /// Lets a noun, in singular and plural, name the item.
+    pub(crate) fn name_item(&mut self, noun: &str) {
+        for form in forms(noun) {
+            if !self.values[0].aliases.contains(&form) {
+                self.values[0].aliases.push(form);
+            }
+        }
+    }
+
+    /// A new value of this kind.
+    pub(crate) fn declare(&mut self, kind: Kind) -> usize {
+        let base = match kind {
+            Kind::Item => "item",
+            Kind::Result => "result",
+            Kind::Reply => "reply",
+            Kind::Summary => "summary",
+            Kind::Translation => "translation",
+            Kind::Label => "label",
+            Kind::Rating => "rating",
+            Kind::Chosen => "chosen",
+            Kind::Changed => "changed",
+        };
+        let taken = self.values.iter().filter(|value| value.kind == kind).count();
+        let name = if taken == 0 { base.to_owned() } else { format!("{base}_{}", taken + 1) };
+        let each = self.in_items();
+        self.values.push(Value { kind, name, aliases: Vec::new(), each });
+        self.values.len() - 1
+    }
+
+    /// The newest value, the item when nothing was made yet.
+    pub(crate) fn newest(&self) -> usize {
+        self.values.len() - 1
+    }
+
+    fn newest_of(&self, wanted: &[Kind]) -> Option<usize> {
+        self.values.iter().rposition(|value| wanted.contains(&value.kind))
+    }
+
+    /// The value a meaning points at; None when the description made no such value.
+    pub(crate) fn resolve(&self, meaning: &Meaning) -> Option<usize> {
+        match meaning {
+            Meaning::Item => Some(0),
+            Meaning::Newest => (self.newest() > 0).then(|| self.newest()),
+            Meaning::Pronoun => Some(self.newest()),
+            Meaning::Of(Kind::Reply) => self.newest_of(&[
+                Kind::Reply,
+                Kind::Summary,
+                Kind::Translation,
+                Kind::Label,
+                Kind::Rating,
+            ]),
+            Meaning::Of(Kind::Summary) => self.newest_of(&[Kind::Summary]),
+            Meaning::Of(kind) => self.newest_of(&[*kind]),
+            Meaning::Alias(word) => self.values.iter().rposition(|value| value.aliases.contains(word)),
+            Meaning::Formatted | Meaning::Position => None,
+        }
+    }
+
+    /// The piece of text a noun stands for.
+    pub(crate) fn piece(&self, noun: &Noun) -> Option<Piece> {
+        if noun.meaning == Meaning::Position {
+            return self.split.is_some().then_some(Piece::Position);
+        }
+        let value = self.resolve(&noun.meaning)?;
+        Some(self.piece_of(value))
+    }
+
+    /// A value in the text being built now: all of them when the items have been brought together.
+    pub(crate) fn piece_of(&self, value: usize) -> Piece {
+        if self.merged && self.values[value].each { Piece::All(value) } else { Piece::Value(value) }
+    }
+
+    /// The values no piece of these texts shows.
+    pub(crate) fn unused<'a>(&self, texts: impl Iterator<Item = &'a Text> + Clone) -> Vec<usize> {
+        (0..self.values.len())
+            .filter(|value| {
+                !texts.clone().flatten().any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) if v == value))
+            })
+            .collect()
+    }
+
+    /// Adds a change of the text itself.
+    pub(crate) fn change(&mut self, change: Change, from: usize) -> usize {
+        let into = self.declare(Kind::Changed);
+        self.values[into].each = self.values[from].each && !self.merged;
+        self.ops.push(Op::Change { change, from, into });
+        into
+    }
+}
+
+/// Singular and plural of a folded noun, as far as spelling tells.
+pub(crate) fn forms(noun: &str) -> Vec<String> {
+    let mut all = vec![noun.to_owned()];
+    if let Some(stem) = noun.strip_suffix("ies") {
+        all.push(format!("{stem}y"));
+    } else if let Some(stem) = noun.strip_suffix('s').or_else(|| noun.strip_suffix('x')) {
+        all.push(stem.to_owned());
+    } else {
+        all.push(format!("{noun}s"));
+        if let Some(stem) = noun.strip_suffix('y') {
+            all.push(format!("{stem}ies"));
+        }
+    }
+    all.retain(|form| !form.is_empty());
+    all
+}

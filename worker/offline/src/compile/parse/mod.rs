@@ -1,0 +1,185 @@
+//! Tokens to plan: one clause after the other. Each clause has a rule; what no rule reads ends the compilation.
+//!
+//! Rules answer `Ok(false)` and leave the cursor alone when the clause is not theirs; `Err` when it is theirs and
+//! something in it cannot be read.
+
+mod condition;
+mod model;
+mod output;
+mod remark;
+mod search;
+mod source;
+
+use super::cursor::Cursor;
+use super::draft::Draft;
+use super::error::Reason;
+use super::lexer::{Kind as TokenKind, Token};
+use super::noun::{Noun, noun_phrase};
+use super::plan::{Language, Output, Piece, Plan, Split};
+use super::template::shows_a_value;
+
+/// The whole of a description, read into a plan.
+pub(crate) fn parse(source: &str, tokens: &[Token], language: Language) -> Result<Plan, Reason> {
+    let mut parser = Parser { cursor: Cursor::new(source, tokens), draft: Draft::new(language), asked_model: false };
+    parser.clauses()?;
+    parser.finish()
+}
+
+pub(crate) struct Parser<'a> {
+    cursor: Cursor<'a>,
+    draft: Draft,
+    /// A model was asked before, so that "ask it" means the model.
+    asked_model: bool,
+}
+
+/// How a description may begin before it says what to do.
+const PREAMBLES: [&str; 12] = [
+    "i want|need|would|d like? you? to",
+    "you|it|he|she should|must|will|shall|can|have to?",
+    "your task|job is to",
+    "can|could you",
+    "@det* workflow|program|script|tool|automation should|must|will|shall",
+    "create|build|make|write|design a|the? workflow|program|script|tool|automation that|which|to",
+    "@det* workflow|programme|script|outil doit",
+    "cree|creez|construis|ecris|fais un|le? workflow|programme|script|outil qui|pour",
+    "je veux|voudrais|souhaite que|qu? tu|il|on|vous?",
+    "il faut|faudrait",
+    "merci de",
+    "s il te|vous plait",
+];
+
+impl Parser<'_> {
+    fn clauses(&mut self) -> Result<(), Reason> {
+        loop {
+            self.skip_between_clauses();
+            if self.cursor.at_end() {
+                return Ok(());
+            }
+            let start = self.cursor.at;
+            if !self.clause()? || !self.cursor.at_boundary() {
+                return Err(self.unread(start));
+            }
+        }
+    }
+
+    /// One clause of any kind.
+    fn clause(&mut self) -> Result<bool, Reason> {
+        Ok(self.source_clause()?
+            || self.condition_clause()?
+            || self.remark_clause()
+            || self.search_clause()?
+            || self.ask_clause()?
+            || self.merge_clause()?
+            || self.task_clause()?
+            || self.change_clause()?
+            || self.output_clause()?)
+    }
+
+    fn skip_between_clauses(&mut self) {
+        loop {
+            let before = self.cursor.at;
+            while self.cursor.peek().is_some_and(|t| t.kind == TokenKind::Break) {
+                self.cursor.at += 1;
+            }
+            // A numbered list of instructions.
+            if let Some(Token { kind: TokenKind::Number, .. }) = self.cursor.peek()
+                && matches!(self.cursor.word(1), "." | ")")
+            {
+                self.cursor.at += 2;
+            }
+            self.cursor.eat("step|etape @number|1|2|3|4|5|6|7|8|9 :|.|-");
+            self.cursor.eat("@stop* @link* @filler*");
+            self.cursor.eat_any(&PREAMBLES);
+            self.cursor.eat_any(&["after|once that|this|done|finished", "apres cela|ca|quoi", "veuillez", "thanks|thank you?", "merci"]);
+            if self.cursor.at == before {
+                return;
+            }
+        }
+    }
+
+    /// The part that could not be read: from where reading stopped, or the whole clause when it did not begin.
+    fn unread(&self, start: usize) -> Reason {
+        let from = self.cursor.at.max(start);
+        let mut end = from;
+        while let Some(token) = self.cursor.tokens.get(end) {
+            if token.kind == TokenKind::Break || (end > from && matches!(token.folded.as_str(), "." | ";")) {
+                break;
+            }
+            end += 1;
+        }
+        Reason::Unread(self.cursor.typed(from, end.max(from + 1)).to_owned())
+    }
+
+    fn unread_here(&self) -> Reason {
+        self.unread(self.cursor.at)
+    }
+
+    /// A noun phrase; if it repeats ("each line"), the input is split accordingly.
+    fn noun(&mut self) -> Result<Option<Noun>, Reason> {
+        let start = self.cursor.at;
+        let aliases = self.draft.aliases();
+        let Some(noun) = noun_phrase(&mut self.cursor, &aliases) else { return Ok(None) };
+        if let Some(split) = &noun.each {
+            self.split_input(split, &noun.head, start)?;
+        }
+        if noun.distinct && noun.each.is_some() {
+            self.draft.distinct.get_or_insert(false);
+        }
+        Ok(Some(noun))
+    }
+
+    fn split_input(&mut self, split: &Split, noun: &str, start: usize) -> Result<(), Reason> {
+        if self.draft.split_by(split, noun) {
+            Ok(())
+        } else {
+            Err(Reason::Conflict(self.cursor.typed(start, self.cursor.at).to_owned()))
+        }
+    }
+
+    fn finish(self) -> Result<Plan, Reason> {
+        let mut draft = self.draft;
+        if draft.ops.is_empty() && draft.output.is_none() {
+            return Err(Reason::Empty);
+        }
+        let newest = draft.piece_of(draft.newest());
+        let output = match draft.output.take() {
+            Some(output) => output,
+            None => Output::Text(vec![newest]),
+        };
+        if let Output::Text(text) = &output
+            && !shows_a_value(text)
+        {
+            return Err(Reason::Empty);
+        }
+        let output = decorate(output, &draft);
+        let multiline = |text: &Vec<Piece>| {
+            text.iter().any(|piece| matches!(piece, Piece::Literal(literal) if literal.contains('\n')))
+        };
+        let separator = draft.separator.unwrap_or_else(|| match &output {
+            // Blocks of several lines are set apart by a blank line.
+            Output::Text(text) if multiline(text) => "\n\n".to_owned(),
+            _ => "\n".to_owned(),
+        });
+        Ok(Plan {
+            language: draft.language,
+            split: draft.split,
+            distinct: draft.distinct,
+            values: draft.values,
+            ops: draft.ops,
+            output,
+            separator,
+            on_error: draft.on_error,
+        })
+    }
+}
+
+/// Numbers or bullets in front of each item's text.
+fn decorate(output: Output, draft: &Draft) -> Output {
+    let Output::Text(mut text) = output else { return output };
+    if draft.numbered && !text.contains(&Piece::Position) {
+        text.splice(0..0, [Piece::Position, Piece::Literal(". ".to_owned())]);
+    } else if draft.bulleted {
+        text.insert(0, Piece::Literal("- ".to_owned()));
+    }
+    Output::Text(text)
+}

@@ -1,0 +1,162 @@
+//! What a description means: the input split or whole, tool calls that each make one value, and the output.
+//! A plan holds everything the program needs; emission decides nothing.
+
+/// The language of a description, and so of everything said about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English
+    En,
+    /// French
+    Fr,
+}
+
+/// How the input becomes items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Split {
+    Sentences,
+    Lines,
+    Paragraphs,
+    Words,
+    /// One per line or, on a single line, separated by semicolons or commas.
+    Items,
+    On(String),
+    /// Pieces of at most so many characters, words kept whole.
+    Chunks(u64),
+}
+
+/// What a value is, which decides the nouns that can name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Item,
+    Result,
+    Reply,
+    Summary,
+    Translation,
+    Label,
+    Rating,
+    /// What an "if … otherwise …" gave.
+    Chosen,
+    /// What a change of the text itself gave: upper case, a count.
+    Changed,
+}
+
+/// One value of the program; number 0 is the item (or the whole input).
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub(crate) kind: Kind,
+    /// Python name.
+    pub(crate) name: String,
+    /// Folded nouns of the description that name it beside those of its kind.
+    pub(crate) aliases: Vec<String>,
+    /// One per item rather than one in all.
+    pub(crate) each: bool,
+}
+
+/// A piece of a text the program builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Literal(String),
+    Value(usize),
+    /// The values of all items, one after the other.
+    All(usize),
+    /// The position of the item, from 1.
+    Position,
+    /// The whole input as given.
+    Input,
+}
+
+/// Literals and values in a row.
+pub(crate) type Text = Vec<Piece>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Search,
+    Model,
+}
+
+/// A tool call that makes value `into`.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) tool: Tool,
+    pub(crate) argument: Text,
+    pub(crate) into: usize,
+    /// The reply is brought to one of these when there are any.
+    pub(crate) labels: Vec<String>,
+    /// The call is made only when this holds; otherwise the value is the text.
+    pub(crate) only_if: Option<(Condition, String)>,
+    /// Title of the step in the trace.
+    pub(crate) title: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Condition {
+    pub(crate) value: usize,
+    pub(crate) test: Test,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Test {
+    NotFound,
+    StartsWith(String),
+    Contains(String),
+    Is(String),
+    Empty,
+}
+
+/// A change of the text itself, without a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Upper,
+    Lower,
+    Title,
+    Reverse,
+    CountWords,
+    CountCharacters,
+    CountLines,
+    CountSentences,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Call(Call),
+    Choose { condition: Condition, then: Block, otherwise: Block, into: usize },
+    Change { change: Change, from: usize, into: usize },
+}
+
+/// One branch: calls, then the text it gives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Block {
+    pub(crate) ops: Vec<Op>,
+    pub(crate) text: Text,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Output {
+    /// A text per item, or one text.
+    Text(Text),
+    /// A Markdown table, one row per item.
+    Table(Vec<(String, Text)>),
+    /// A JSON array with an object per item, or one object.
+    Object(Vec<(String, Text)>),
+    /// A JSON array with one string per item.
+    Strings(Text),
+    /// How many items there are.
+    Count,
+}
+
+/// Everything a description says.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) language: Language,
+    /// None: the whole input is the one item.
+    pub(crate) split: Option<Split>,
+    /// Items are taken once each; true: whatever their case.
+    pub(crate) distinct: Option<bool>,
+    pub(crate) values: Vec<Value>,
+    pub(crate) ops: Vec<Op>,
+    pub(crate) output: Output,
+    /// Between the texts of the items.
+    pub(crate) separator: String,
+    /// What stands for the values of an item whose tool call failed.
+    pub(crate) on_error: Option<String>,
+}

@@ -1,0 +1,148 @@
+//! The words of the grammar, English and French, folded. One list per part of speech or concept; a word that is in
+//! no list is never skipped.
+
+/// A word list by the name patterns use for it (`@search`).
+pub(crate) fn class(name: &str) -> &'static str {
+    match name {
+        // Between clauses.
+        "stop" => ". , ; : ! ( ) • – — *",
+        "link" => "and then et puis ensuite finally enfin but mais otherwise else sinon",
+        "filler" => {
+            "please just simply now so also next first firstly second secondly third thirdly finally last lastly \
+             afterwards later alors d abord ensuite enfin aussi maintenant simplement premierement deuxiemement \
+             troisiemement puis then and et - but mais"
+        }
+        // Articles and the like. `all` and `each` are read apart: they say what is repeated.
+        "det" => {
+            "the a an this that these those its their our my your his her le la les l un une des du de d ce cet \
+             cette ces son sa ses leur leurs nos notre mes mon ma vos votre of"
+        }
+        "each" => "each every any chaque",
+        "all" => "all both tous toutes tout toute",
+        "only" => "only just solely uniquement seulement juste simplement exclusivement",
+        // Verbs.
+        "search" => {
+            "search searches searching query queries lookup find finds finding retrieve retrieves retrieving get gets \
+             consult consults cherche cherches cherchez chercher recherche recherches recherchez rechercher trouve \
+             trouves trouvez trouver interroge interroges interrogez interroger consulte consultes consultez consulter \
+             cherchant recherchant obtiens obtenez obtenir recupere recuperez recuperer"
+        }
+        "output" => {
+            "format formats formatting formatted output outputs print prints return returns returning show shows \
+             display displays write writes give gives produce produces present presents render renders list lists \
+             report reports answer reply put emit renvoie renvoies renvoyez renvoyer retourne retournes retournez \
+             retourner affiche affiches affichez afficher formate formates formatez formater ecris ecrit ecrivez \
+             ecrire donne donnes donnez donner presente presentes presentez presenter produis produit produisez \
+             produire rends rend rendez rendre restitue restituez restituer mets mettez mettre sors sortez sortir \
+             liste listez lister fournis fournissez fournir reponds repondez"
+        }
+        "ask" => {
+            "ask asks asking prompt prompts query queries question demande demandes demandez demander interroge \
+             interrogez interroger"
+        }
+        "use" => {
+            "use uses using call calls calling run runs invoke invokes apply have has let make utilise utilises \
+             utilisez utiliser appelle appelez appeler fais faites faire fait lance lancez lancer effectue effectuez \
+             effectuer execute executez"
+        }
+        "summarise" => {
+            "summarise summarize summarises summarizes summarising summarizing condense condenses resume resumes \
+             resumez resumer resumant synthetise synthetisez synthetiser condensez condenser"
+        }
+        "translate" => "translate translates translating traduis traduit traduisez traduire traduisant",
+        "classify" => {
+            "classify classifies classifying categorise categorize categorises categorizes label labels tag tags \
+             classe classes classez classer classifie classifiez classifier categorisez categoriser etiquette \
+             etiquetez etiqueter"
+        }
+        "rate" => "rate rates rating score scores grade grades note notez noter evalue evaluez evaluer",
+        "rewrite" => {
+            "rewrite rewrites rephrase rephrases reformulate reformulates paraphrase simplify simplifies shorten \
+             shortens explain explains describe describes correct corrects proofread polish improve improves define \
+             defines expand reformule reformulez reformuler recris reecris reecrivez reecrire simplifie simplifiez \
+             simplifier raccourcis raccourcissez raccourcir explique expliquez expliquer decris decrivez decrire \
+             corrige corrigez corriger ameliore ameliorez ameliorer definis definissez definir paraphrasez \
+             paraphraser developpe developpez developper"
+        }
+        "merge" => {
+            "merge merges merging combine combines combining synthesise synthesize consolidate fusionne fusionnez \
+             fusionner combinez combiner regroupe regroupez regrouper"
+        }
+        // Verbs that only an explicit "ask the model to" carries.
+        "tell" => {
+            "answer answers write give list extract identify check tell say suggest propose generate compare decide \
+             detect produce make create draft compose pick choose imagine invent state turn point comment analyse \
+             analyze assess verify determine estimate convert repondre repond reponds repondez ecrire ecris donner \
+             donne lister extraire extrais identifier identifie verifier verifie dire dis suggerer suggere proposer \
+             propose generer genere comparer compare decider detecter produire creer rediger redige composer choisir \
+             inventer imaginer commenter analyser juger determiner estimer tirer formuler evaluer indiquer indique \
+             highlight outline infer guess name count keep include mention use be"
+        }
+        // Nouns.
+        "input" => {
+            "input inputs text texts message content prompt request texte textes entree saisie message contenu demande"
+        }
+        "given" => {
+            "user users usager s provided given supplied submitted entered incoming whole entire full complete \
+             original raw fourni fournie fournis fournies donne donnee donnees saisi saisie saisis recu recue complet \
+             complete entier entiere integral brut initial initiale utilisateur"
+        }
+        "document" => {
+            "document documents doc docs corpus documentation library base files paradigm workspace archives \
+             documentaire intranet"
+        }
+        "owner" => {
+            "company companies internal own uploaded available reference knowledge document s our team teams \
+             indexed internes interne disponibles entreprise societe connaissances documentaire documentaires \
+             maison reference equipe"
+        }
+        "modelword" => {
+            "model models llm ai assistant chat_completion gpt claude chatbot modele ia intelligence language \
+             langage langue large artificielle chat completion"
+        }
+        "searchtool" => "paradigm_search paradigm search recherche documentaire tool outil function fonction document",
+        "number" => NUMBER_WORDS,
+        "pronoun" => "it them this that these those one le la les l ca cela celle celui lui",
+        "found" => {
+            "found returned obtained retrieved given made produced received resulting corresponding matching above \
+             below itself separately individually trouve trouvee trouves trouvees obtenu obtenue obtenus obtenues \
+             renvoye renvoyee finale final finales finaux correspondant correspondante correspondants correspondantes \
+             associe associee produit produite precedent precedente"
+        }
+        "quality" => {
+            "final resulting corresponding matching found obtained original whole entire full complete raw current \
+             distinct unique different single translated matched best non empty blank present"
+        }
+        _ => "",
+    }
+}
+
+const NUMBER_WORDS: &str = "one two three four five six seven eight nine ten twenty un une deux trois quatre cinq \
+                            sept huit neuf dix vingt";
+
+/// A number written as a word.
+pub(crate) fn number_word(word: &str) -> Option<u64> {
+    Some(match word {
+        "one" | "un" | "une" | "single" => 1,
+        "two" | "deux" => 2,
+        "three" | "trois" => 3,
+        "four" | "quatre" => 4,
+        "five" | "cinq" => 5,
+        "six" => 6,
+        "seven" | "sept" => 7,
+        "eight" | "huit" => 8,
+        "nine" | "neuf" => 9,
+        "ten" | "dix" => 10,
+        "twenty" | "vingt" => 20,
+        _ => return None,
+    })
+}
+
+/// Words of actions for which there is no tool, in any part handed to the model as it stands. Nobody may
+/// believe that a program did these because a model was asked to.
+pub(crate) const BEYOND_TOOLS: &str = "mail mails email emails e-mail courriel courriels send sends sending envoie envoyer envoyez \
+     post publish publie publier upload download telecharge telecharger fetch web internet website http https www url \
+     save store enregistre enregistrer sauvegarde sauvegarder slack sms whatsapp sharepoint database sql schedule \
+     calendar delete remove supprime supprimer execute shell tcp socket environment passwd etc password secret \
+     notify alert notifie alerte forward transfere book reserve buy pay order commander remind weather sort sorted \
+     trie trier";

@@ -1,0 +1,35 @@
+//! Clients of the outside world, behind three traits: [`ChatModel`] answers a prompt, [`DocumentSearch`] answers from
+//! documents, [`Generator`] turns a description into a program.
+//!
+//! Invariants:
+//! - No call outlives its deadline, whatever a provider asks for or fails to do.
+//! - Every reply is bounded before it is read, and parsed into types before it is believed.
+//! - No error text holds a key, the credentials of a URL, or text of a prompt or an answer.
+//! - Nothing is read from the environment, and nothing is global: clients are built from values, and what they share
+//!   (connections, the rate-limit gate) is a [`Transport`] made by the caller.
+//!
+//! What is deliberately absent: budgets, journals, tenants and Python. The worker has them.
+
+pub mod anthropic;
+pub mod chat;
+pub mod context;
+pub mod error;
+pub mod gate;
+pub mod generation;
+pub mod http;
+pub mod limits;
+pub mod paradigm;
+pub mod retry;
+pub mod search;
+
+pub use anthropic::{AnthropicClient, AnthropicConfig};
+pub use chat::{ChatModel, ChatReply, ChatRequest, OutputSchema, ReplyFormat, SystemBlock};
+pub use context::{CallContext, Meter, Spent, TokenUsage};
+pub use error::{ConfigError, ProviderError};
+pub use generation::{
+    AnsweredQuestion, GeneratedProgram, Generation, GenerationOutcome, GenerationRequest, Generator,
+    ModelGenerator, PlannedStep, PreviousAttempt, Question, SelfTest, ToolReply,
+};
+pub use http::{HttpConfig, Transport, http_client};
+pub use paradigm::{LightonAsk, ParadigmConfig, ParadigmV2};
+pub use search::{DocumentSearch, Extract, SearchAnswer, SearchRequest, Source};

@@ -1,0 +1,95 @@
+//! Every limit of this crate, with its unit and its reason. Callers may shorten times (a deadline always wins);
+//! nothing here can be lengthened from outside.
+
+use std::time::Duration;
+
+/// How long a TCP and TLS handshake may take. A provider that needs longer is down.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One Messages request, answered whole: the provider itself gives up at ten minutes.
+pub const MODEL_REQUEST_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// One streamed message, from its first byte to its last: the largest output at the slowest documented pace.
+pub const STREAM_TIMEOUT: Duration = Duration::from_secs(3_600);
+
+/// Silence within an event stream. `ping` events come every few seconds, so this is a dead connection.
+pub const STREAM_SILENCE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// One document search. Paradigm's own clients wait as long.
+pub const SEARCH_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Requests for one call: the first and two retries. More only adds load to a provider in trouble.
+pub const ATTEMPTS_MAX: u32 = 3;
+
+/// First backoff; doubles with each retry.
+pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
+
+/// Longest backoff.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(8);
+
+/// Largest share taken off a backoff by jitter, so that callers that failed together do not return together.
+pub const BACKOFF_JITTER: f64 = 0.25;
+
+/// Longest wait a provider may ask for while the caller holds its place. A longer one is returned as
+/// `RateLimited` or `Unavailable` with the time, so that the caller can give its place to another.
+pub const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// 8 MiB for any reply: a full 128,000-token answer is about half a megabyte, search extracts about one.
+pub const REPLY_BYTES_MAX: usize = 8 << 20;
+
+/// 64 KiB of an error reply are read: only its message is wanted.
+pub const ERROR_REPLY_BYTES_MAX: usize = 64 << 10;
+
+/// 64 MiB of a raw stream: each token comes in an event of some 150 bytes. What is kept of it is bounded by
+/// [`REPLY_BYTES_MAX`].
+pub const STREAM_BYTES_MAX: usize = 64 << 20;
+
+/// 1 MiB for one server-sent event: deltas are a few bytes, the largest event seen is a few kilobytes.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
+/// 4,096 content blocks in one streamed message; real ones have a handful.
+pub const CONTENT_BLOCKS_MAX: usize = 4_096;
+
+/// 300 characters of a provider's own error message are passed on.
+pub const MESSAGE_CHARS_MAX: usize = 300;
+
+/// 600 characters of a provider's explanation of a refusal are passed on.
+pub const EXPLANATION_CHARS_MAX: usize = 600;
+
+/// Above this many output tokens a whole answer may take longer than ten minutes
+/// (3,600 s x tokens / 128,000 > 600 s), so it is streamed.
+pub const UNSTREAMED_OUTPUT_TOKENS_MAX: u32 = 21_333;
+
+/// The largest output of the current models.
+pub const OUTPUT_TOKENS_MAX: u32 = 128_000;
+
+/// Continuations of a paused turn: one turn of ours uses no server tools, so even one is unusual.
+pub const PAUSED_TURNS_MAX: u32 = 3;
+
+/// Longest question `/api/v3/ask` takes.
+pub const ASK_QUERY_CHARS_MAX: usize = 1_500;
+
+/// Sources kept of one search.
+pub const SOURCES_MAX: usize = 50;
+
+/// Extracts kept of one source.
+pub const EXTRACTS_PER_SOURCE_MAX: usize = 10;
+
+/// Characters kept of one extract: sources go to the journal and the trace, where a quotation is enough.
+pub const EXTRACT_CHARS_MAX: usize = 1_000;
+
+/// Output tokens asked for a program with its plan and self-tests; thinking counts in. A truncated reply is
+/// asked again with twice as many.
+pub const GENERATION_OUTPUT_TOKENS: u32 = 16_000;
+
+/// 256 KiB of program text: what the service accepts from a user too.
+pub const CODE_BYTES_MAX: usize = 256 << 10;
+
+/// Items in any list of a generated reply (steps, questions, assumptions, self-tests).
+pub const REPLY_ITEMS_MAX: usize = 50;
+
+/// Characters of a title, name or identifier in a generated reply.
+pub const TITLE_CHARS_MAX: usize = 200;
+
+/// Characters of a sentence in a generated reply: summary, question, assumption, reason.
+pub const SENTENCE_CHARS_MAX: usize = 2_000;

@@ -1,0 +1,158 @@
+//! Worker ↔ zygote: one JSON message per datagram; file descriptors ride along as ancillary data.
+//!
+//! Both ends are our own code. The zygote speaks first ([`FromZygote::Hello`]), so a stale sibling is recognised
+//! before anything else of the protocol is used.
+
+use serde::{Deserialize, Serialize};
+
+/// 32 KiB: the largest message is the report of layers, a few kB; a datagram is read whole or not at all.
+pub const DATAGRAM_BYTES_MAX: usize = 32 * 1024;
+
+/// How many descriptors come with [`FromZygote::Cell`] at most: channel, stdout, stderr, pidfd, work folder.
+pub const CELL_DESCRIPTORS_MAX: usize = 5;
+
+/// How strong the walls are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tier {
+    /// Namespaces, Landlock, seccomp, limits.
+    A,
+    /// The same without namespaces: plain containers, restricted pods.
+    B,
+}
+
+impl std::fmt::Display for Tier {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::A => "A",
+            Self::B => "B",
+        })
+    }
+}
+
+/// Worker to zygote. The end of the conversation is the end of the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToZygote {
+    /// First message, once.
+    Configure(ZygoteSettings),
+    /// Fork one more cell and hand it over.
+    Fork {
+        /// The worker's name for it, never reused.
+        cell: u64,
+    },
+}
+
+/// What every cell of a zygote has in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZygoteSettings {
+    /// Exactly this tier, or refuse.
+    pub tier: Tier,
+    /// Size of `/work`, bytes.
+    pub work_bytes_max: u64,
+    /// Files and folders in `/work`.
+    pub work_inodes_max: u64,
+    /// Open files of one cell.
+    pub open_files_max: u64,
+    /// Threads of one cell.
+    pub threads_max: u64,
+    /// A folder of the worker's in which tier B makes the private folders; tier A needs none.
+    pub work_root: Option<String>,
+    /// Layers to leave out. Honoured only by a runner built with its `ablation` feature, refused by all others.
+    pub layers_off: Vec<String>,
+}
+
+/// Zygote to worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromZygote {
+    /// First message, before anything is read.
+    Hello {
+        /// [`crate::BUILD_ID`] of the runner.
+        build_id: String,
+    },
+    /// The zygote is warm and its walls stand.
+    Ready {
+        /// Of the loaded library: "3.11.2".
+        python_version: String,
+        /// Every wall, in the order in which it is put up.
+        layers: Vec<LayerReport>,
+    },
+    /// The zygote cannot do what was asked, and ends.
+    Refused(Refusal),
+    /// A cell is ready; its descriptors come with this datagram, in the order of [`CellDescriptors::ORDER`].
+    Cell {
+        /// As asked for.
+        cell: u64,
+        /// In the zygote's pid namespace.
+        pid: i32,
+    },
+    /// No cell could be made.
+    ForkFailed {
+        /// As asked for.
+        cell: u64,
+        /// For the log.
+        reason: String,
+    },
+    /// A cell is gone and reaped.
+    Exited {
+        /// As asked for.
+        cell: u64,
+        /// How it ended.
+        status: ExitStatus,
+        /// User and system time of all its threads, microseconds.
+        cpu_us: u64,
+        /// Peak resident memory, bytes.
+        max_rss_bytes: u64,
+    },
+}
+
+/// The order of the descriptors that come with a cell.
+#[derive(Debug)]
+pub struct CellDescriptors;
+
+impl CellDescriptors {
+    /// Names, for logs and errors. The work folder is sent by tier A only.
+    pub const ORDER: [&'static str; CELL_DESCRIPTORS_MAX] = ["channel", "stdout", "stderr", "pidfd", "work"];
+}
+
+/// Why a zygote cannot serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What could not be put up ("user namespace", "Landlock", "python").
+    pub layer: String,
+    /// What the kernel or the interpreter answered.
+    pub reason: String,
+    /// What an operator can do.
+    pub fix: String,
+}
+
+/// One wall and its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerReport {
+    /// The field's name for it: "seccomp", "Landlock".
+    pub name: String,
+    /// Whether it stands.
+    pub state: LayerState,
+    /// Version, size or reason.
+    pub detail: String,
+}
+
+/// Whether a wall stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerState {
+    /// In force for every cell.
+    Active,
+    /// Not part of this tier, or not to be had here.
+    Absent,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitStatus {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
