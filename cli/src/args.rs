@@ -14,7 +14,6 @@ use clap::{Args, Parser, Subcommand};
     name = "wf",
     version,
     arg_required_else_help = true,
-    args_conflicts_with_subcommands = true,
     after_help = "Exit status: 0 ok, 1 error, 2 usage, 3 job failed, 4 not authorised, 5 not found, 6 cancelled,\n\
                   7 rate or quota, 8 wait timed out, 130 interrupted.\n\
                   Environment: WF_URL, WF_API_KEY, NO_COLOR; a .env file in the current folder is read too."
@@ -41,7 +40,13 @@ pub struct ApiArgs {
     pub url: Option<String>,
 
     /// The API key, where one is required [env: WF_API_KEY]
-    #[arg(long, global = true, value_name = "KEY", help_heading = "Client options", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        help_heading = "Client options",
+        hide_default_value = true
+    )]
     pub api_key: Option<String>,
 
     /// Print the API's own JSON, errors too
@@ -224,7 +229,9 @@ mod tests {
 
     #[test]
     fn client_options_may_stand_before_and_after_the_command() {
-        for line in [&["--json", "jobs", "list"][..], &["jobs", "list", "--json"], &["jobs", "--json", "list"]] {
+        for line in
+            [&["--json", "jobs", "list"][..], &["jobs", "list", "--json"], &["jobs", "--json", "list"]]
+        {
             assert!(parse(line).unwrap().api.json, "{line:?}");
         }
     }
@@ -234,7 +241,8 @@ mod tests {
         let Some(Command::Run(run)) = parse(&["run", "wf_1", "--wait"]).unwrap().command else { panic!() };
         assert!(run.wait.wait);
         assert_eq!(run.wait.timeout, Duration::from_secs(300));
-        let Some(Command::Run(run)) = parse(&["run", "wf_1", "--wait", "--timeout", "7"]).unwrap().command else {
+        let Some(Command::Run(run)) = parse(&["run", "wf_1", "--wait", "--timeout", "7"]).unwrap().command
+        else {
             panic!()
         };
         assert_eq!(run.wait.timeout, Duration::from_secs(7));

@@ -8,13 +8,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::args::{JobsCommand, NewArgs, PageArgs, RunArgs, WaitArgs, WorkflowsCommand};
+use crate::args::{Command, JobsCommand, NewArgs, PageArgs, RunArgs, WaitArgs, WorkflowsCommand};
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::http::{Api, ApiError};
 use crate::model::{Job, Page, Workflow};
 use crate::render;
-use crate::wait::{self, Waited};
+use crate::wait;
 
 /// 8 MiB read from a file or stdin: more than the API takes of anything, and it says so better than we could.
 const INPUT_BYTES_MAX: u64 = 8 << 20;
@@ -45,8 +45,27 @@ pub struct Client {
 }
 
 impl Client {
+    /// Does what a client command asks, and says what went wrong.
+    pub async fn run(&self, command: &Command) -> Exit {
+        let done = match command {
+            Command::New(args) => self.new_workflow(args).await,
+            Command::Run(args) => self.execute(args).await,
+            Command::Workflows(command) => self.workflows(command).await,
+            Command::Jobs(command) => self.jobs(command).await,
+            Command::Dev { .. } | Command::Demo { .. } | Command::EndWithParent { .. } => Ok(Exit::Usage),
+        };
+        match done {
+            Ok(exit) => exit,
+            Err(CommandError::Api(error)) => self.console.error(&error),
+            Err(error @ CommandError::Input { .. }) => {
+                self.console.failure(&error.to_string());
+                Exit::Usage
+            }
+        }
+    }
+
     /// `wf new`
-    pub async fn new_workflow(&self, args: &NewArgs) -> Result<Exit, CommandError> {
+    async fn new_workflow(&self, args: &NewArgs) -> Result<Exit, CommandError> {
         let mut body = json!({"description": text_argument(&args.description)?});
         if let Some(name) = &args.name {
             body["name"] = json!(name);
@@ -87,7 +106,7 @@ impl Client {
     }
 
     /// `wf run`
-    pub async fn run(&self, args: &RunArgs) -> Result<Exit, CommandError> {
+    async fn execute(&self, args: &RunArgs) -> Result<Exit, CommandError> {
         let body = json!({"user_input": text_argument(&args.input)?});
         let created = self.api.post(&["workflows", &args.id, "execute"], Some(&body)).await?;
         let job: Job = self.read(&created)?;
@@ -119,20 +138,24 @@ impl Client {
     }
 
     /// `wf workflows`
-    pub async fn workflows(&self, command: &WorkflowsCommand) -> Result<Exit, CommandError> {
+    async fn workflows(&self, command: &WorkflowsCommand) -> Result<Exit, CommandError> {
         match command {
             WorkflowsCommand::List(page) => {
                 let answer = self.list("workflows", page, &[]).await?;
-                self.show_page(&answer, &["ID", "STATUS", "VERSION", "CREATED", "NAME"], |workflow: &Workflow| {
-                    let name = workflow.name.clone().filter(|name| !name.is_empty());
-                    vec![
-                        workflow.id.clone(),
-                        workflow.status.clone(),
-                        workflow.version.to_string(),
-                        workflow.created_at.clone(),
-                        name.unwrap_or_else(|| render::shorten(&workflow.description)),
-                    ]
-                })?;
+                self.show_page(
+                    &answer,
+                    &["ID", "STATUS", "VERSION", "CREATED", "NAME"],
+                    |workflow: &Workflow| {
+                        let name = workflow.name.clone().filter(|name| !name.is_empty());
+                        vec![
+                            workflow.id.clone(),
+                            workflow.status.clone(),
+                            workflow.version.to_string(),
+                            workflow.created_at.clone(),
+                            name.unwrap_or_else(|| render::shorten(&workflow.description)),
+                        ]
+                    },
+                )?;
             }
             WorkflowsCommand::Get { id } => {
                 let answer = self.api.get(&["workflows", id]).await?;
@@ -152,7 +175,7 @@ impl Client {
     }
 
     /// `wf jobs`
-    pub async fn jobs(&self, command: &JobsCommand) -> Result<Exit, CommandError> {
+    async fn jobs(&self, command: &JobsCommand) -> Result<Exit, CommandError> {
         match command {
             JobsCommand::List { status, workflow, page } => {
                 let filters = [("status", status.as_deref()), ("workflow_id", workflow.as_deref())];
@@ -207,14 +230,20 @@ impl Client {
     /// `Ok(job)` when it is final; `Err(exit)` when the wait ended first, which has been said then.
     async fn wait_for_job(&self, id: &str, wait: &WaitArgs) -> Result<Result<Value, Exit>, CommandError> {
         let spinner = self.console.spinner(&format!("waiting for {id}"));
-        let waited = wait::for_job(&self.api, id, wait.timeout, |status| spinner.says(&format!("{id} {status}"))).await?;
-        drop(spinner);
-        let (exit, why) = match waited {
-            Waited::Final(job) => return Ok(Ok(job)),
-            Waited::TimedOut => (Exit::WaitTimedOut, format!("not final after {} s", wait.timeout.as_secs())),
-            Waited::Interrupted => (Exit::Interrupted, "no longer waited for".to_owned()),
+        let waiting =
+            wait::for_job(&self.api, id, wait.timeout, |status| spinner.says(&format!("{id} {status}")));
+        let (exit, why) = tokio::select! {
+            // First, so that Ctrl-C is ours before the first call is sent.
+            biased;
+            _ = tokio::signal::ctrl_c() => (Exit::Interrupted, "no longer waited for".to_owned()),
+            waited = waiting => match waited? {
+                Some(job) => return Ok(Ok(job)),
+                None => (Exit::WaitTimedOut, format!("not final after {} s", wait.timeout.as_secs())),
+            },
         };
-        self.console.note(&format!("{id} {why}; it goes on: wf jobs get {id} --wait, or wf jobs cancel {id}"));
+        drop(spinner);
+        self.console
+            .note(&format!("{id} {why}; it goes on: wf jobs get {id} --wait, or wf jobs cancel {id}"));
         Ok(Err(exit))
     }
 

@@ -1,9 +1,8 @@
-//! The environment of `wf`, read once at the start: the process's variables, over those of `.env` in the current
-//! folder. Nothing else in this package reads the environment; tests pass a map.
+//! The environment of `wf`, read once at the start, as api and worker read theirs. Nothing else in this package
+//! reads the environment; tests pass a map.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use url::Url;
@@ -31,33 +30,15 @@ pub struct ApiConfig {
 /// The environment cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// `.env` is there and cannot be read.
-    #[error("{path}: {source}")]
-    DotEnv {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: dotenvy::Error,
-    },
     /// The API's address is no address.
     #[error("{0:?} is not the URL of an API: use http://HOST:PORT")]
     Url(String),
 }
 
 impl Environment {
-    /// The process's environment over `folder/.env`.
-    pub fn load(folder: &Path) -> Result<Self, ConfigError> {
-        let mut vars = BTreeMap::new();
-        let path = folder.join(".env");
-        if path.exists() {
-            let failed = |source| ConfigError::DotEnv { path: path.clone(), source };
-            for pair in dotenvy::from_path_iter(&path).map_err(failed)? {
-                let (name, value) = pair.map_err(failed)?;
-                vars.insert(name.into(), value.into());
-            }
-        }
-        vars.extend(std::env::vars_os());
-        Ok(Self { vars })
+    /// The process's variables, over those of `.env` in the current folder.
+    pub fn of_process() -> Self {
+        shared::config::process_vars().into_iter().collect()
     }
 
     /// The value of a variable that is set to something.
@@ -151,22 +132,5 @@ mod tests {
         assert_eq!(environment.text("SECRETS_KEY"), Some("made"));
         environment.set_default("SECRETS_KEY", "made again");
         assert_eq!(environment.text("SECRETS_KEY"), Some("made"));
-    }
-
-    #[test]
-    fn the_process_wins_over_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(".env"), "PATH=from-the-file\nWF_TEST_ONLY_IN_FILE='a b'\n").unwrap();
-        let environment = Environment::load(folder.path()).unwrap();
-        assert_ne!(environment.text("PATH"), Some("from-the-file"));
-        assert_eq!(environment.text("WF_TEST_ONLY_IN_FILE"), Some("a b"));
-    }
-
-    #[test]
-    fn a_broken_file_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(".env"), "this is no assignment\n").unwrap();
-        let error = Environment::load(folder.path()).unwrap_err();
-        assert!(error.to_string().contains(".env"), "{error}");
     }
 }

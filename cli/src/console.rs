@@ -29,7 +29,8 @@ pub struct Console {
 impl Console {
     /// The process's own stdout and stderr.
     pub fn new(json: bool, environment: &Environment) -> Self {
-        let stderr_is_terminal = std::io::stderr().is_terminal() && environment.get("TERM") != Some(OsStr::new("dumb"));
+        let stderr_is_terminal =
+            std::io::stderr().is_terminal() && environment.get("TERM") != Some(OsStr::new("dumb"));
         Self {
             json,
             stdout_is_terminal: std::io::stdout().is_terminal(),

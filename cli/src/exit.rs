@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn http_errors_have_the_documented_numbers() {
-        let numbers = [(400, 1), (401, 4), (403, 4), (404, 5), (409, 1), (422, 1), (429, 7), (500, 1), (503, 1)];
+        let numbers =
+            [(400, 1), (401, 4), (403, 4), (404, 5), (409, 1), (422, 1), (429, 7), (500, 1), (503, 1)];
         for (status, number) in numbers {
             assert_eq!(Exit::from_http_status(status) as u8, number, "status {status}");
         }

@@ -34,7 +34,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
 pub struct Api {
     http: reqwest::Client,
     base: Url,
-    api_key: Option<SecretString>,
+    key: Option<SecretString>,
 }
 
 /// A call that did not succeed.
@@ -156,7 +156,7 @@ impl Api {
             builder = builder.no_proxy();
         }
         match builder.build() {
-            Ok(http) => Ok(Self { http, base: config.base, api_key: config.api_key }),
+            Ok(http) => Ok(Self { http, base: config.base, key: config.api_key }),
             Err(error) => Err(ApiError::Unusable { base: config.base, reason: innermost(&error) }),
         }
     }
@@ -172,7 +172,12 @@ impl Api {
     }
 
     /// Reads JSON; the API may hold the call for as long as `held`, on our own asking.
-    pub async fn query(&self, path: &[&str], query: &[(&str, &str)], held: Duration) -> Result<Value, ApiError> {
+    pub async fn query(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        held: Duration,
+    ) -> Result<Value, ApiError> {
         let request = || self.request(Method::GET, path).query(query).timeout(REQUEST_TIMEOUT + held);
         self.json(&self.send(request).await?)
     }
@@ -187,7 +192,8 @@ impl Api {
     pub async fn post(&self, path: &[&str], body: Option<&Value>) -> Result<Value, ApiError> {
         let key = Uuid::now_v7().to_string();
         let request = || {
-            let request = self.request(Method::POST, path).timeout(REQUEST_TIMEOUT).header("idempotency-key", &key);
+            let request =
+                self.request(Method::POST, path).timeout(REQUEST_TIMEOUT).header("idempotency-key", &key);
             match body {
                 Some(body) => request.json(body),
                 None => request,
@@ -208,7 +214,7 @@ impl Api {
             segments.pop_if_empty().extend(path);
         }
         let request = self.http.request(method, url);
-        match &self.api_key {
+        match &self.key {
             Some(key) => request.bearer_auth(key.expose_secret()),
             None => request,
         }
@@ -240,7 +246,9 @@ impl Api {
         let mut body = Vec::new();
         loop {
             match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend_from_slice(&chunk),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => {
+                    body.extend_from_slice(&chunk);
+                }
                 Ok(Some(_)) => return Err(self.unusable(format!("larger than {ANSWER_BYTES_MAX} bytes"))),
                 Ok(None) => break,
                 Err(error) => return Err(self.unreachable(&error)),

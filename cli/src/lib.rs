@@ -8,13 +8,13 @@
 //! dev, demo                `wf dev` and `wf demo`, over stack (and, for the demo, http)
 //! ```
 //!
-//! `wf` knows the system only through its public HTTP API: it shares no type with it.
+//! `wf` knows the system only through its public HTTP API: of `shared` it uses the reading of `.env`, and no type.
 
 use clap::Parser;
 
 use crate::args::{Cli, Command};
-use crate::commands::{Client, CommandError};
-use crate::config::{ConfigError, Environment};
+use crate::commands::Client;
+use crate::config::Environment;
 use crate::console::Console;
 use crate::exit::Exit;
 use crate::http::Api;
@@ -50,16 +50,13 @@ pub async fn main() -> Exit {
         return Exit::Ok;
     }
     let Some(command) = cli.command.as_ref() else { return Exit::Usage };
-    let environment = std::env::current_dir()
-        .map_err(|error| format!("the current folder: {error}"))
-        .and_then(|folder| Environment::load(&folder).map_err(|error| error.to_string()));
-    match environment {
-        Ok(environment) => dispatch(command, &cli, environment).await,
-        Err(reason) => {
-            Console::new(cli.api.json, &Environment::default()).failure(&reason);
-            Exit::Usage
-        }
+    if let Command::EndWithParent { parent_pid, command } = command {
+        // Not a `wf` of its own: no environment, no `.env`.
+        let error = stack::become_ended_with_parent(*parent_pid, command);
+        eprintln!("{}: {error}", command[0].display());
+        return Exit::Error;
     }
+    dispatch(command, &cli, Environment::of_process()).await
 }
 
 async fn dispatch(command: &Command, cli: &Cli, environment: Environment) -> Exit {
@@ -67,42 +64,18 @@ async fn dispatch(command: &Command, cli: &Cli, environment: Environment) -> Exi
     match command {
         Command::Dev { data } => dev::run(data.as_deref(), environment, &console).await,
         Command::Demo { data } => demo::run(data.as_deref(), &environment, &console).await,
-        Command::EndWithParent { parent_pid, command } => {
-            let error = stack::become_ended_with_parent(*parent_pid, command);
-            console.failure(&error.to_string());
-            Exit::Error
-        }
-        Command::New(_) | Command::Run(_) | Command::Workflows(_) | Command::Jobs(_) => {
-            match client(cli, &environment, console) {
-                Ok(client) => client_command(&client, command).await,
-                Err(exit) => exit,
+        client_command => {
+            let config = match environment.api(&cli.api) {
+                Ok(config) => config,
+                Err(error) => {
+                    console.failure(&error.to_string());
+                    return Exit::Usage;
+                }
+            };
+            match Api::new(config) {
+                Ok(api) => Client { api, console }.run(client_command).await,
+                Err(error) => console.error(&error),
             }
-        }
-    }
-}
-
-fn client(cli: &Cli, environment: &Environment, console: Console) -> Result<Client, Exit> {
-    let config = environment.api(&cli.api).map_err(|error: ConfigError| {
-        console.failure(&error.to_string());
-        Exit::Usage
-    })?;
-    Api::new(config).map(|api| Client { api, console }).map_err(|error| console.error(&error))
-}
-
-async fn client_command(client: &Client, command: &Command) -> Exit {
-    let done = match command {
-        Command::New(args) => client.new_workflow(args).await,
-        Command::Run(args) => client.run(args).await,
-        Command::Workflows(command) => client.workflows(command).await,
-        Command::Jobs(command) => client.jobs(command).await,
-        Command::Dev { .. } | Command::Demo { .. } | Command::EndWithParent { .. } => Ok(Exit::Usage),
-    };
-    match done {
-        Ok(exit) => exit,
-        Err(CommandError::Api(error)) => client.console.error(&error),
-        Err(error @ CommandError::Input { .. }) => {
-            client.console.failure(&error.to_string());
-            Exit::Usage
         }
     }
 }

@@ -106,7 +106,11 @@ pub fn job(job: &Job) -> String {
     if let Some(provider) = &job.provider {
         let _ = write!(text, "  by {provider}");
     }
-    let _ = write!(text, "\nworkflow: {} version {}\ncreated: {}\n", job.workflow_id, job.version, job.created_at);
+    let _ = write!(
+        text,
+        "\nworkflow: {} version {}\ncreated: {}\n",
+        job.workflow_id, job.version, job.created_at
+    );
     for (label, time) in [("started", &job.started_at), ("finished", &job.finished_at)] {
         if let Some(time) = time {
             let _ = writeln!(text, "{label}: {time}");
@@ -199,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_for_people_and_tab_separated_for_a_pipe() {
-        let rows = vec![vec!["job_1".to_owned(), "queued".to_owned()], vec!["j".to_owned(), "tab\there".to_owned()]];
+        let rows =
+            vec![vec!["job_1".to_owned(), "queued".to_owned()], vec!["j".to_owned(), "tab\there".to_owned()]];
         assert_eq!(table(&["ID", "STATUS"], &rows, true), "ID     STATUS\njob_1  queued\nj      tab here\n");
         assert_eq!(table(&["ID", "STATUS"], &rows, false), "job_1\tqueued\nj\ttab here\n");
     }

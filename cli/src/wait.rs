@@ -1,7 +1,7 @@
 //! Waiting for a job: long polls (`?wait=N`), one after the other, until it is final or the caller's time is up.
 //!
 //! The API going away for a while is not the end of a wait: what it accepted, it finishes. Nothing here cancels:
-//! a timeout or Ctrl-C only stops looking.
+//! to stop waiting only stops looking.
 
 use std::time::Duration;
 
@@ -16,29 +16,18 @@ const POLL_WAIT_MAX: Duration = Duration::from_secs(30);
 /// 500 ms at least between calls, so that an API that does not hold them is not hammered.
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(500);
 
-/// How a wait ended.
-#[derive(Debug)]
-pub enum Waited {
-    /// The job is final, and this is it.
-    Final(Value),
-    /// It is not, and time is up.
-    TimedOut,
-    /// Ctrl-C.
-    Interrupted,
-}
-
-/// Waits for a job; `seen` is told each status on the way.
+/// Waits for a job and answers it once it is final, or `None` when time is up first; `seen` is told each status on
+/// the way.
 pub async fn for_job(
     api: &Api,
     id: &str,
     timeout: Duration,
     mut seen: impl FnMut(&str),
-) -> Result<Waited, ApiError> {
+) -> Result<Option<Value>, ApiError> {
     let deadline = Instant::now() + timeout;
-    tokio::select! {
-        ended = until_final(api, id, deadline, &mut seen) => Ok(Waited::Final(ended?)),
-        () = tokio::time::sleep_until(deadline) => Ok(Waited::TimedOut),
-        _ = tokio::signal::ctrl_c() => Ok(Waited::Interrupted),
+    match tokio::time::timeout_at(deadline, until_final(api, id, deadline, &mut seen)).await {
+        Ok(ended) => ended.map(Some),
+        Err(_) => Ok(None),
     }
 }
 

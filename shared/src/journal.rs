@@ -66,6 +66,9 @@ pub struct Entry {
     /// Tokens received from a model for it.
     #[serde(default)]
     pub output_tokens: u64,
+    /// Requests made to a model for it.
+    #[serde(default)]
+    pub llm_requests: u64,
     /// Which provider answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,

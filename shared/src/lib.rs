@@ -3,6 +3,7 @@
 //! ```text
 //! job, workflow, id, time   the domain: plain types, no I/O
 //! limits                    every limit of the system, with unit and reason
+//! address                   where webhooks may be sent
 //! config                    how environment variables are read, all errors at once
 //! seal, signing             secrets at rest, webhook signatures
 //! store                     Redis: the only place that knows keys and scripts
@@ -13,6 +14,7 @@
 //! Invariants kept here: a job is one record, changed only by the scripts of [`store`]; every write of a
 //! running attempt names its fence; a final state never changes.
 
+pub mod address;
 pub mod config;
 pub mod id;
 pub mod job;

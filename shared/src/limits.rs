@@ -80,6 +80,13 @@ pub const EVENTS_PER_JOB_MAX: usize = 1000;
 /// 512 KiB: the longest argument or answer of one tool call, as JSON.
 pub const TOOL_BYTES_MAX: usize = 512 << 10;
 
+/// 8,192 tokens of output for one `chat_completion`: about 6,000 words.
+pub const CHAT_OUTPUT_TOKENS_MAX: u32 = 8_192;
+/// 10 min for one generation, repairs included: three calls of the slowest model.
+pub const GENERATE_TIMEOUT: Duration = Duration::from_secs(600);
+/// 2 repair rounds: most of what repair gains is gained by then.
+pub const REPAIR_ROUNDS_MAX: u32 = 2;
+
 // --- Queue --------------------------------------------------------------------------------------------------
 
 /// 1 s: the longest a fetcher blocks, so that due and expired jobs are seen even if a wake-up was lost.

@@ -1,1 +1,26 @@
-//! End-to-end tests: one binary, one module per promise, each test on a stack of its own.
+//! End-to-end tests: one binary, one module per promise, each test a sentence on a stack of its own.
+
+mod cancelling;
+mod cases;
+mod command_line;
+mod connections;
+mod creation;
+mod durability;
+mod generation;
+mod listing;
+mod offline;
+mod problems;
+mod programs;
+mod secrets;
+mod waiting;
+mod webhooks;
+
+/// Returns its input.
+const ECHO: &str = "async def execute_workflow(user_input: str) -> str:\n    return user_input\n";
+
+/// Searches for its input and returns the answer.
+const SEARCH: &str =
+    "async def execute_workflow(user_input: str) -> str:\n    return await paradigm_search(user_input)\n";
+
+/// Never ends by itself.
+const ENDLESS: &str = "def execute_workflow(user_input: str) -> str:\n    while True:\n        pass\n";

@@ -44,7 +44,7 @@ fn read(file: &Path) -> Case {
         case[field].as_str().unwrap_or_else(|| panic!("{}: {field}", file.display())).to_owned()
     };
     let lines = case["program"].as_array().unwrap_or_else(|| panic!("{}: program", file.display()));
-    let program = lines.iter().map(|line| format!("{}\n", line.as_str().expect("a line"))).collect();
+    let program = lines.iter().flat_map(|line| [line.as_str().expect("a line"), "\n"]).collect();
     let runs = case["runs"].as_array().expect("runs").clone();
     Case { id: string("id"), description: string("description"), program, runs }
 }

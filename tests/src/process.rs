@@ -43,6 +43,8 @@ pub struct Process {
     pid: Pid,
     log: Arc<Record<String>>,
     ended: watch::Receiver<Option<ExitStatus>>,
+    /// Whether both pipes reached their end: later than the process when a child of it holds them open.
+    drained: watch::Receiver<bool>,
 }
 
 impl Process {
@@ -59,12 +61,16 @@ impl Process {
             read_lines(child.stderr.take().expect("stderr is piped"), &log),
         ];
         let (end, ended) = watch::channel(None);
+        let (drain, drained) = watch::channel(false);
         std::thread::spawn(move || {
             let status = child.wait().expect("a child can be waited for");
-            readers.map(|reader| reader.join().expect("a reader does not panic"));
             end.send_replace(Some(status));
+            for reader in readers {
+                reader.join().expect("a reader does not panic");
+            }
+            drain.send_replace(true);
         });
-        Self { name, pid, log, ended }
+        Self { name, pid, log, ended, drained }
     }
 
     /// The name given at the start.
@@ -104,6 +110,12 @@ impl Process {
         let waited = tokio::time::timeout(DEADLINE, ended.wait_for(Option::is_some)).await;
         let status = waited.unwrap_or_else(|_| panic!("{} did not end within {DEADLINE:?}", self.name));
         status.expect("the waiter lives until the end").expect("waited for Some")
+    }
+
+    /// Waits until the log of an ended process is complete; says `false` when something still holds its pipes open.
+    pub async fn log_is_complete(&self) -> bool {
+        let mut drained = self.drained.clone();
+        tokio::time::timeout(DEADLINE, drained.wait_for(|done| *done)).await.is_ok()
     }
 
     /// The last lines of the log, for a message.
@@ -234,5 +246,44 @@ pub fn wait_gone(seen: &Sighting) -> Result<(), Sighting> {
     match rustix::event::poll(&mut watched, Some(&deadline)) {
         Ok(0) => Err(seen.clone()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Process {
+        Process::start(Program {
+            name: "sh".to_owned(),
+            path: PathBuf::from("/bin/sh"),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+            directory: PathBuf::from("/"),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_process_has_its_log_and_its_end() {
+        let process = shell("echo one; echo two >&2; exit 3");
+        assert_eq!(process.end().await.code(), Some(3));
+        assert!(process.log_is_complete().await);
+        let mut lines = process.log().all();
+        lines.sort();
+        assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_process_takes_its_children_with_it() {
+        let process = shell("sleep 1000 & echo started; wait");
+        process.log().wait_until("started", |line| (line == "started").then_some(())).await;
+        let family = descendants(process.pid());
+        assert_eq!(family.len(), 1, "{family:?}");
+        let group = process.pid();
+        drop(process);
+        for member in &family {
+            wait_gone(member).unwrap();
+        }
+        assert!(group_members(group).is_empty());
     }
 }

@@ -82,3 +82,30 @@ async fn launch(folder: &Path) -> Process {
     process.log().wait_until("Redis ready", ready).await;
     process
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn ask(redis: &RedisServer, line: &str) -> String {
+        use std::io::{Read, Write};
+        let mut stream = UnixStream::connect(socket(redis.folder())).unwrap();
+        stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_killed_redis_comes_back_with_what_it_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut redis = RedisServer::start(folder.path()).await;
+        assert!(ask(&redis, "SET key value").starts_with("+OK"));
+        redis.stop(Signal::KILL).await;
+        redis.start_again().await;
+        assert!(ask(&redis, "GET key").contains("value"));
+        redis.stop(Signal::TERM).await;
+    }
+}

@@ -5,12 +5,17 @@
 //! after any test: no job is left, every process ended well and left no child, no temporary file is left, and nobody
 //! logged an error the test did not expect. A stack that is dropped without it (a failing test) kills everything.
 
+mod finish;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::binaries;
 use crate::canary::Canaries;
@@ -21,6 +26,8 @@ use crate::redis_server::RedisServer;
 
 /// 30 lines: enough of a log to see why something went wrong.
 const TAIL_LINES: usize = 30;
+/// 20 ms between two questions whether the api is ready.
+const READY_INTERVAL: Duration = Duration::from_millis(20);
 /// What one long poll of [`Stack::wait_job`] asks for.
 const POLL_SECS: u32 = 30;
 
@@ -30,13 +37,40 @@ const POLL_SECS: u32 = 30;
 pub struct Builder {
     workers: usize,
     keys: bool,
+    alone: bool,
     environment: BTreeMap<String, String>,
+}
+
+/// The machine's two cores: stacks of tests that measure time have them alone, all others share them.
+static MACHINE: RwLock<()> = RwLock::const_new(());
+
+/// A stack's share of the machine; held, never read.
+#[derive(Debug)]
+enum Share {
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+}
+
+impl Share {
+    async fn take(alone: bool) -> Self {
+        if alone {
+            Self::Alone { _guard: MACHINE.write().await }
+        } else {
+            Self::Shared { _guard: MACHINE.read().await }
+        }
+    }
 }
 
 impl Builder {
     /// This many workers instead of one.
     pub fn workers(mut self, count: usize) -> Self {
         self.workers = count;
+        self
+    }
+
+    /// No other stack runs at the same time: for tests that measure time.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -55,6 +89,7 @@ impl Builder {
     /// Builds the programs if they are stale, starts everything, and waits until the api is ready.
     pub async fn start(self) -> Stack {
         tokio::task::spawn_blocking(binaries::directory).await.expect("the programs compile");
+        let share = Share::take(self.alone).await;
         let folder = tempfile::Builder::new().prefix("wf-e2e-").tempdir().expect("a temporary folder");
         for name in ["tmp", "home"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder in a folder of ours");
@@ -79,11 +114,12 @@ impl Builder {
             expected_errors: Vec::new(),
             families: BTreeSet::new(),
             folder,
+            _share: share,
         };
         for _ in 0..workers {
             stack.start_worker();
         }
-        stack.client.get("/readyz").await.expect(200);
+        stack.until_ready().await;
         stack
     }
 
@@ -143,14 +179,15 @@ pub struct Stack {
     expected_errors: Vec<String>,
     /// Children seen under processes that were killed, which must not outlive them.
     families: BTreeSet<Sighting>,
-    // Last: the folder goes when nobody uses it any more.
+    // Last: the folder goes when nobody uses it any more, and then the machine is free for others.
     folder: TempDir,
+    _share: Share,
 }
 
 impl Stack {
     /// A stack with one worker and keys of both providers, unless told otherwise.
     pub fn builder() -> Builder {
-        Builder { workers: 1, keys: true, environment: BTreeMap::new() }
+        Builder { workers: 1, keys: true, alone: false, environment: BTreeMap::new() }
     }
 
     /// The API.
@@ -161,6 +198,26 @@ impl Stack {
     /// The stack's own folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Waits until the api says that it is ready.
+    ///
+    /// The one place where something is asked again and again: the readiness of another process cannot be awaited.
+    pub async fn until_ready(&self) {
+        let ready = async {
+            while self.client.get("/readyz").await.status != 200 {
+                tokio::time::sleep(READY_INTERVAL).await;
+            }
+        };
+        let waited = tokio::time::timeout(crate::DEADLINE, ready).await;
+        waited.unwrap_or_else(|_| panic!("the api is not ready after {:?}", crate::DEADLINE));
+    }
+
+    /// Starts the api anew, on another port, after it ended.
+    pub async fn restart_api(&mut self) {
+        assert!(!self.api.is_running(), "stop the api first");
+        self.api = start_program("api", "api", self.folder.path(), &self.environment);
+        self.client = Client::new(&format!("http://{}", bound_address(&self.api).await));
     }
 
     /// Starts one more worker and gives its number.
@@ -228,77 +285,6 @@ impl Stack {
         let waited = tokio::time::timeout(crate::DEADLINE, waiting).await;
         waited.unwrap_or_else(|_| panic!("{job} is not final after {:?}", crate::DEADLINE))
     }
-
-    /// Stops everything and asserts that nothing is left; the last line of every test.
-    pub async fn finish(mut self) {
-        let mut complaints = Vec::new();
-        if self.api.is_running() && self.redis.process().is_running() {
-            for status in ["queued", "running"] {
-                let left = self.client.get(&format!("/jobs?status={status}&limit=5")).await.expect(200);
-                if left["data"].as_array().is_none_or(|jobs| !jobs.is_empty()) {
-                    complaints.push(format!("jobs still {status}: {left}"));
-                }
-            }
-        }
-        complaints.extend(self.stop_processes().await);
-        complaints.extend(self.survivors().await);
-        complaints.extend(self.unexpected_errors());
-        complaints
-            .extend(self.anthropic.refused().into_iter().map(|why| format!("Anthropic refused: {why}")));
-        let temporary = self.folder.path().join("tmp");
-        let left: Vec<PathBuf> = files_below(&temporary);
-        if !left.is_empty() {
-            complaints.push(format!("temporary files left: {left:?}"));
-        }
-        assert!(complaints.is_empty(), "{}\n{}", complaints.join("\n"), self.tails());
-    }
-
-    /// `TERM` to all, workers first, and a complaint about each that does not end with 0.
-    async fn stop_processes(&mut self) -> Vec<String> {
-        let mut complaints = Vec::new();
-        for process in self.workers.iter().chain([&self.api]).filter(|process| process.is_running()) {
-            self.families.extend(process::descendants(process.pid()));
-            process.signal(Signal::CONT);
-            process.signal(Signal::TERM);
-            let status = process.end().await;
-            if !status.success() {
-                complaints.push(format!("{} ended with {status}", process.name()));
-            }
-        }
-        if self.redis.process().is_running() {
-            self.redis.stop(Signal::TERM).await;
-        }
-        complaints
-    }
-
-    /// Children that outlived their parents.
-    async fn survivors(&self) -> Vec<String> {
-        let families = self.families.clone();
-        let groups: Vec<i32> = self.workers.iter().chain([&self.api]).map(Process::pid).collect();
-        let search = move || {
-            let children = families.iter().filter_map(|seen| process::wait_gone(seen).err());
-            let members = groups.iter().flat_map(|group| process::group_members(*group));
-            children.chain(members).map(|seen| format!("still alive: {seen:?}")).collect()
-        };
-        tokio::task::spawn_blocking(search).await.expect("looking at /proc does not panic")
-    }
-
-    fn unexpected_errors(&self) -> Vec<String> {
-        let expected = |line: &String| self.expected_errors.iter().any(|part| line.contains(part.as_str()));
-        let mut unexpected = Vec::new();
-        for process in self.workers.iter().chain([&self.api]) {
-            let lines = process.log().all();
-            let wrong = lines.into_iter().filter(|line| is_error(line) && !expected(line));
-            unexpected.extend(wrong.map(|line| format!("{}: {line}", process.name())));
-        }
-        unexpected
-    }
-
-    fn tails(&self) -> String {
-        let all = self.workers.iter().chain([&self.api, self.redis.process()]);
-        let tail = |process: &Process| format!("--- {} ---\n{}\n", process.name(), process.tail(TAIL_LINES));
-        all.map(tail).collect()
-    }
 }
 
 impl Drop for Stack {
@@ -344,15 +330,4 @@ async fn bound_address(api: &Process) -> String {
         address = api.log().wait_until("the address of the api", address) => address,
         status = api.end() => panic!("the api ended with {status}:\n{}", api.tail(TAIL_LINES)),
     }
-}
-
-/// A line at level ERROR, or a panic's own.
-fn is_error(line: &str) -> bool {
-    let level = serde_json::from_str::<Value>(line).ok().map(|line| line["level"] == "ERROR");
-    level.unwrap_or_else(|| line.contains("panicked at"))
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("the stack's own folder");
-    entries.map(|entry| entry.expect("a readable entry").path()).collect()
 }

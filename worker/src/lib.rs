@@ -1,2 +1,151 @@
-//! (being written)
+//! The worker: claims jobs, writes programs, runs them in cells, delivers webhooks.
+//!
+//! ```text
+//! consume    a claimed job to its end; the only file that knows apalis
+//! execute    program + input → cell → result          tools, recorder: what the cell may ask for
+//! generate   description → program that was checked   outside: the providers behind traits
+//! deliver    final job → signed webhook               guard: where webhooks may go
+//! cell       the jailed Python processes
+//! ```
+//!
+//! Secrets stop here: they are in [`outside`] and [`deliver`], never in a cell, a record or a log line.
+
 pub mod cell;
+pub mod config;
+pub mod consume;
+pub mod deliver;
+pub mod environment;
+pub mod execute;
+pub mod generate;
+pub mod guard;
+pub mod outside;
+pub mod patience;
+pub mod programs;
+pub mod recorder;
+pub mod tools;
+
+use std::{path::PathBuf, sync::Arc};
+
+use apalis::prelude::Monitor;
+use shared::{
+    job::Queue,
+    queue::{Consumer, Leases, StopReason},
+    store::{Hub, Store},
+};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    cell::{CellConfig, CellRoom},
+    config::Config,
+    deliver::Deliverer,
+    environment::Environment,
+    outside::Outside,
+    programs::Programs,
+};
+
+/// Why a worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of the store.
+    #[error("REDIS_URL: {0}")]
+    Store(#[from] shared::store::StoreError),
+    /// A provider's settings.
+    #[error(transparent)]
+    Outside(#[from] outside::OutsideError),
+    /// The sandbox.
+    #[error(transparent)]
+    Cells(#[from] cell::CellError),
+    /// The webhook client.
+    #[error(transparent)]
+    Deliverer(#[from] providers::ConfigError),
+}
+
+/// 8 generations at once: each is a long call to a large model.
+const GENERATE_SLOTS: usize = 8;
+/// 64 webhooks at once: each is mostly waiting for a receiver.
+const DELIVER_SLOTS: usize = 64;
+
+/// Works until `shutdown`, then drains: nothing new is claimed, runs may finish for a while, the rest is handed
+/// back at once.
+pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -> Result<(), StartError> {
+    let name = format!("worker-{}", uuid::Uuid::now_v7().simple());
+    let store = Store::new(&config.store)?;
+    let Outside { generator, search, chat } = Outside::new(&config.providers)?;
+    let ended = CancellationToken::new();
+    let cells = CellRoom::start(cells(&config, runner), ended.clone()).await?;
+    tracing::info!(
+        worker = name,
+        tier = %cells.sandbox().tier,
+        sandbox = ?cells.sandbox(),
+        generator = generator.provider(),
+        search = search.provider(),
+        chat = chat.provider(),
+        concurrency = config.concurrency,
+        "Worker {name} is ready."
+    );
+    let environment = Arc::new(Environment {
+        store: store.clone(),
+        cells: cells.clone(),
+        programs: Programs::default(),
+        generator,
+        search,
+        chat,
+        deliverer: Deliverer::new(config.webhook_schedule.into(), config.webhook_allow_private)?,
+        sealer: config.sealer,
+        limits: config.limits,
+    });
+    let leases = Leases::new(store.clone());
+    let background = TaskTracker::new();
+    background.spawn(leases.clone().renew_until(ended.clone()));
+    let (hub, _) = Hub::for_cancels(store.clone(), ended.clone());
+    background.spawn(leases.clone().watch_cancels_until(hub, ended.clone()));
+    background.spawn(stop_after_grace(leases.clone(), config.drain, shutdown.clone()));
+
+    let mut monitor = Monitor::new();
+    for queue in config.queues {
+        let slots = Arc::new(Semaphore::new(match queue {
+            Queue::Execute => config.concurrency,
+            Queue::Generate => config.concurrency.min(GENERATE_SLOTS),
+            Queue::Deliver => DELIVER_SLOTS,
+        }));
+        let (worker, leases, shutdown) = (name.clone(), leases.clone(), shutdown.clone());
+        let consumer = Consumer { queue, worker, slots, leases, shutdown };
+        monitor = consume::serve(monitor, &environment, &store, consumer);
+    }
+    let signal = {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.cancelled().await;
+            Ok(())
+        }
+    };
+    if let Err(error) = monitor.run_with_signal(signal).await {
+        tracing::error!(%error, "The worker's queues ended badly; what they held is left to its leases.");
+    }
+    shutdown.cancel();
+    ended.cancel();
+    background.close();
+    background.wait().await;
+    cells.close().await;
+    tracing::info!(worker = name, "Worker {name} has ended.");
+    Ok(())
+}
+
+/// Runs may finish for a while after shutdown; then they are stopped, and their jobs handed back.
+async fn stop_after_grace(leases: Leases, grace: std::time::Duration, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    tracing::info!(running = leases.count(), grace_ms = grace.as_millis(), "Draining: no more claims.");
+    let deadline = tokio::time::Instant::now() + grace;
+    while leases.count() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(DRAIN_LOOK).await;
+    }
+    leases.stop_all(StopReason::Shutdown);
+}
+
+/// 20 ms between looks at what still runs while draining.
+const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(20);
+
+fn cells(config: &Config, runner: PathBuf) -> CellConfig {
+    CellConfig::new(runner, config.min_tier, config.max_tier, config.memory_bytes_max)
+}

@@ -49,7 +49,8 @@ impl DataFolder {
         if socket.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES_MAX {
             return Ok(Self { path, lock, socket, _socket_folder: None });
         }
-        let folder = tempfile::Builder::new().prefix("wf-").tempdir().map_err(failed(&std::env::temp_dir()))?;
+        let folder =
+            tempfile::Builder::new().prefix("wf-").tempdir().map_err(failed(&std::env::temp_dir()))?;
         let socket = folder.path().join("redis.sock");
         Ok(Self { path, lock, socket, _socket_folder: Some(folder) })
     }
@@ -90,7 +91,8 @@ impl DataFolder {
         let path = self.path.join("secrets.key");
         if !path.exists() {
             let mut key = [0; SECRETS_KEY_BYTES];
-            getrandom::fill(&mut key).map_err(|error| failed(&path)(error.into()))?;
+            getrandom::fill(&mut key)
+                .map_err(|error| failed(&path)(std::io::Error::other(error.to_string())))?;
             write_new(&path, &format!("{}\n", BASE64_STANDARD.encode(key)))?;
         }
         std::fs::read_to_string(&path).map(|key| key.trim().to_owned()).map_err(failed(&path))

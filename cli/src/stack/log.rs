@@ -26,10 +26,17 @@ impl Follower {
         Self { path: path.to_owned(), offset: 0 }
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The warnings and errors among the lines completed since the last look. A log that cannot be read now is
     /// read next time: it is a courtesy, not a promise.
     pub(super) fn new_warnings(&mut self) -> Vec<String> {
-        let Ok(length) = std::fs::metadata(&self.path).map(|metadata| metadata.len()) else { return Vec::new() };
+        let Ok(length) = std::fs::metadata(&self.path).map(|metadata| metadata.len()) else {
+            return Vec::new();
+        };
         self.offset = self.offset.max(length.saturating_sub(LOOK_BYTES_MAX));
         if length < self.offset {
             self.offset = 0;
@@ -70,7 +77,10 @@ fn read(path: &Path, offset: u64, limit: u64) -> std::io::Result<Vec<u8>> {
 /// Both log formats, and a panic.
 fn is_warning(line: &str) -> bool {
     let level = line.split_whitespace().take(2).any(|word| matches!(word, "WARN" | "ERROR"));
-    level || line.contains(r#""level":"WARN""#) || line.contains(r#""level":"ERROR""#) || line.contains("' panicked at ")
+    level
+        || line.contains(r#""level":"WARN""#)
+        || line.contains(r#""level":"ERROR""#)
+        || line.contains("' panicked at ")
 }
 
 #[cfg(test)]
@@ -88,7 +98,8 @@ mod tests {
         assert!(follower.new_warnings().is_empty());
         write!(file, "2026-01-01T00:00:00Z  INFO api: fine\n2026-01-01T00:00:00Z  WARN api: ha").unwrap();
         assert!(follower.new_warnings().is_empty());
-        write!(file, "lf\n{{\"level\":\"ERROR\",\"message\":\"no\"}}\nthe word ERROR is in the text\n").unwrap();
+        write!(file, "lf\n{{\"level\":\"ERROR\",\"message\":\"no\"}}\nthe word ERROR is in the text\n")
+            .unwrap();
         let expected = ["2026-01-01T00:00:00Z  WARN api: half", r#"{"level":"ERROR","message":"no"}"#];
         assert_eq!(follower.new_warnings(), expected);
         assert!(follower.new_warnings().is_empty());

@@ -31,7 +31,10 @@ const READY_INTERVAL: Duration = Duration::from_millis(5);
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts it. The answer's URL is for api and worker.
-pub(super) async fn start(folder: &DataFolder, environment: &Environment) -> Result<(Child, Url), StackError> {
+pub(super) async fn start(
+    folder: &DataFolder,
+    environment: &Environment,
+) -> Result<(Child, Url), StackError> {
     let program = find(environment.get("PATH").unwrap_or_default())?;
     check_version(&program).await?;
     let own = std::env::current_exe().map_err(|source| StackError::Start { name: "redis", source })?;
@@ -48,7 +51,7 @@ pub(super) async fn start(folder: &DataFolder, environment: &Environment) -> Res
     command.stdin(Stdio::from(lock));
     let server = Child::start_with_stdin("redis", command, &folder.log("redis"))?;
     let mut url = Url::parse("redis+unix:///").expect("a constant URL");
-    url.set_path(&Url::from_file_path(folder.socket()).expect("the data folder is absolute").path().to_owned());
+    url.set_path(Url::from_file_path(folder.socket()).expect("the data folder is absolute").path());
     Ok((server, url))
 }
 
@@ -95,13 +98,17 @@ async fn check_version(program: &Path) -> Result<(), StackError> {
     let answer = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await;
     let text = match answer {
         Ok(Ok(answer)) => String::from_utf8_lossy(&answer.stdout).into_owned(),
-        Ok(Err(error)) => return Err(StackError::Redis(format!("{} does not start: {error}", program.display()))),
+        Ok(Err(error)) => {
+            return Err(StackError::Redis(format!("{} does not start: {error}", program.display())));
+        }
         Err(_) => return Err(StackError::Redis(format!("{} does not answer", program.display()))),
     };
     match major_version(&text) {
         Some(version) if version < VERSION_MIN => {
             let program = program.display();
-            Err(StackError::Redis(format!("{program} is version {version}, at least {VERSION_MIN} is needed")))
+            Err(StackError::Redis(format!(
+                "{program} is version {version}, at least {VERSION_MIN} is needed"
+            )))
         }
         // What does not say its version the usual way is tried.
         _ => Ok(()),
@@ -138,7 +145,10 @@ mod tests {
 
     #[test]
     fn redis_and_valkey_tell_their_version_alike() {
-        assert_eq!(major_version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"), Some(7));
+        assert_eq!(
+            major_version("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"),
+            Some(7)
+        );
         assert_eq!(major_version("Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc"), Some(8));
         assert_eq!(major_version("something else"), None);
     }
@@ -146,7 +156,10 @@ mod tests {
     #[test]
     fn without_a_redis_the_message_says_what_to_install() {
         let error = find(OsStr::new("/nowhere")).unwrap_err().to_string();
-        assert!(error.contains("redis-server nor valkey-server") && error.contains("apt-get install"), "{error}");
+        assert!(
+            error.contains("redis-server nor valkey-server") && error.contains("apt-get install"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ use apalis_core::{
 };
 use futures_util::{FutureExt as _, Sink, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower_layer::Identity;
 
 use super::fetch::{Consumer, Inbox, Next, fetch};
@@ -31,6 +32,8 @@ pub struct JobQueue {
     consumer: Option<Consumer>,
     inbox: Inbox,
     fetcher: Option<JoinHandle<()>>,
+    /// A backend that is dropped takes its fetcher with it: nobody would read what that claims.
+    fetching: Option<DropGuard>,
     pushes: FuturesUnordered<BoxFuture<'static, Result<(), SubmitError>>>,
 }
 
@@ -44,7 +47,7 @@ impl JobQueue {
     /// The push side alone.
     pub fn producer(store: Store) -> Self {
         let pushes = FuturesUnordered::new();
-        Self { store, consumer: None, inbox: Inbox::default(), fetcher: None, pushes }
+        Self { store, consumer: None, inbox: Inbox::default(), fetcher: None, fetching: None, pushes }
     }
 
     /// For a worker: fetching starts when apalis first polls.
@@ -121,7 +124,9 @@ impl Backend for JobQueue {
         if self.fetcher.is_none()
             && let Some(consumer) = self.consumer.clone()
         {
-            self.fetcher = Some(tokio::spawn(fetch(self.store.clone(), consumer, self.inbox.clone())));
+            let ended: CancellationToken = consumer.shutdown.child_token();
+            self.fetching = Some(ended.clone().drop_guard());
+            self.fetcher = Some(tokio::spawn(fetch(self.store.clone(), consumer, self.inbox.clone(), ended)));
         }
         Poll::Ready(Ok(()))
     }

@@ -96,15 +96,14 @@ impl Inbox {
     }
 }
 
-/// Fetches until shutdown, then hands back what has not started.
-pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox) {
+/// Fetches until `shutdown`, then hands back what has not started.
+pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox, shutdown: CancellationToken) {
     let mut fetcher = Fetcher { store, consumer, inbox, wake: None, backoff: limits::REDIS_BACKOFF_MIN };
-    let shutdown = fetcher.consumer.shutdown.clone();
     while !shutdown.is_cancelled() {
         // Not cancelled in the middle: a claim whose answer is dropped would wait for its lease to end.
         let Some(slots) = fetcher.free_slots(&shutdown).await else { break };
         match fetcher.claim(slots).await {
-            Ok(Found::Jobs) => fetcher.backoff = limits::REDIS_BACKOFF_MIN,
+            Ok(Found::Jobs) => {}
             Ok(Found::Nothing { look_again_in }) => {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
@@ -119,6 +118,12 @@ pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox) {
         if let Err(error) = back {
             tracing::warn!(job.id = %job.id, %error, "A claimed job could not be handed back; its lease will end.");
         }
+    }
+    // A wake-up that reached this fetcher while it ended is passed on: a claim of nothing puts the token back.
+    drop(fetcher.wake.take());
+    let Consumer { queue, worker, .. } = &fetcher.consumer;
+    if let Err(error) = fetcher.store.claim(*queue, worker, 0).await {
+        tracing::debug!(%error, "No wake-up was passed on; others look again by themselves.");
     }
 }
 
@@ -152,9 +157,10 @@ impl Fetcher {
         Some(slots)
     }
 
-    async fn claim(&self, mut slots: Vec<OwnedSemaphorePermit>) -> Result<Found, StoreError> {
+    async fn claim(&mut self, mut slots: Vec<OwnedSemaphorePermit>) -> Result<Found, StoreError> {
         let Consumer { queue, worker, leases, .. } = &self.consumer;
         let answer = self.store.claim(*queue, worker, slots.len()).await?;
+        self.backoff = limits::REDIS_BACKOFF_MIN;
         if answer.jobs.is_empty() {
             return Ok(Found::Nothing { look_again_in: answer.look_again_in });
         }

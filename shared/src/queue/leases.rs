@@ -7,6 +7,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +18,9 @@ use crate::{
     limits,
     store::{Claim, Hub, RenewAnswer, Store},
 };
+
+/// 10 ms at least between tries to renew, however short the lease is.
+const RENEW_RETRY_MIN: Duration = Duration::from_millis(10);
 
 /// Why a running attempt has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,15 +138,18 @@ impl Leases {
         Attempt { claim, inner: Arc::new(inner) }
     }
 
-    /// Renews until `ended`: three times a lease, so that two renewals may fail.
+    /// Renews until `ended`: three times a lease, and sooner after a renewal that failed, so that leases are
+    /// alive again soon after Redis is.
     pub async fn renew_until(self, ended: CancellationToken) {
-        let mut tick = tokio::time::interval(self.store.lease() / 3);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let every = self.store.lease() / 3;
+        let mut pause = Duration::ZERO;
         loop {
             tokio::select! {
                 () = ended.cancelled() => return,
-                _ = tick.tick() => self.renew_once().await,
+                () = tokio::time::sleep(pause) => {}
             }
+            let renewed = self.renew_once().await;
+            pause = if renewed { every } else { (every / 8).clamp(RENEW_RETRY_MIN, limits::REDIS_BACKOFF_MAX) };
         }
     }
 
@@ -154,7 +161,7 @@ impl Leases {
                 () = ended.cancelled() => return,
                 id = any.next() => match id {
                     Some(id) => self.cancel(&id),
-                    None => self.renew_once().await, // messages may have been missed: ask
+                    None => { self.renew_once().await; } // messages may have been missed: ask
                 },
             }
         }
@@ -168,7 +175,9 @@ impl Leases {
         }
     }
 
-    async fn renew_once(&self) {
+    /// `false`: some leases could not be renewed.
+    async fn renew_once(&self) -> bool {
+        let mut renewed = true;
         let held: Vec<(EntryId, Held)> = self.lock().iter().map(|(id, held)| (*id, held.clone())).collect();
         for batch in held.chunks(limits::RENEW_BATCH_MAX) {
             let names: Vec<(EntryId, u64)> = batch.iter().map(|(id, held)| (*id, held.fence)).collect();
@@ -183,10 +192,12 @@ impl Leases {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, leases = batch.len(), "Leases could not be renewed; attempts go on.")
+                    renewed = false;
+                    tracing::warn!(%error, leases = batch.len(), "Leases could not be renewed; attempts go on.");
                 }
             }
         }
+        renewed
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EntryId, Held>> {

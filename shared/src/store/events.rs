@@ -115,7 +115,8 @@ const ALL_BACKLOG_MAX: usize = 1024;
 pub struct Listener {
     hub: Hub,
     id: String,
-    news: watch::Receiver<u64>,
+    /// Given back under the hub's lock, so that the last listener of a job also takes its entry away.
+    news: Option<watch::Receiver<u64>>,
 }
 
 impl Hub {
@@ -146,7 +147,7 @@ impl Hub {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = listeners.entry(id.clone()).or_insert_with(|| watch::channel(0).0);
         let news = sender.subscribe();
-        Listener { hub: self.clone(), id, news }
+        Listener { hub: self.clone(), id, news: Some(news) }
     }
 
     /// News of every job from now on.
@@ -205,7 +206,8 @@ impl Hub {
 impl Listener {
     /// Waits for news since the last call.
     pub async fn news(&mut self) {
-        if self.news.changed().await.is_err() {
+        let Some(news) = &mut self.news else { return };
+        if news.changed().await.is_err() {
             std::future::pending::<()>().await; // the hub outlives its listeners
         }
     }
@@ -214,7 +216,8 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut listeners = self.hub.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        if listeners.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
+        drop(self.news.take());
+        if listeners.get(&self.id).is_some_and(|sender| sender.receiver_count() == 0) {
             listeners.remove(&self.id);
         }
     }

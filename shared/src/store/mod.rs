@@ -4,27 +4,37 @@
 //! is one state change of one job; nothing is ever written to a job outside of them. Reads are plain commands.
 //! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
 
+mod claim;
 mod events;
 mod jobs;
+mod peek;
 mod record;
 mod script;
 mod state;
 mod workflows;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{
+    IntoConnectionInfo as _,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
 
 pub use self::{
+    claim::{Claim, ClaimAnswer},
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
     jobs::{JobFilter, Page},
     state::{
-        CancelAnswer, Claim, ClaimAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer,
+        CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer,
         RenewAnswer, Submission, SubmitError, Submitted,
     },
     workflows::Version,
 };
 use crate::limits;
+
+/// 5 s: a peer that has acknowledged nothing for so long is gone; the connection is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// What goes wrong between us and Redis.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -88,6 +98,20 @@ impl StoreConfig {
     }
 }
 
+/// Requests leave at once, and a peer that is gone without a word is noticed: by its silence while something is
+/// sent, by probes while a connection only listens.
+fn tcp_settings() -> TcpSettings {
+    TcpSettings::default()
+        .set_nodelay(true)
+        .set_user_timeout(SILENCE_MAX)
+        .set_keepalive(
+            TcpKeepalive::new()
+                .with_time(SILENCE_MAX)
+                .with_interval(SILENCE_MAX / 3)
+                .with_retries(3),
+        )
+}
+
 /// A handle on one shard. Cheap to clone: clones share one multiplexed connection.
 #[derive(Clone)]
 pub struct Store {
@@ -96,6 +120,7 @@ pub struct Store {
     prefix: String,
     lease: Duration,
     retention: Duration,
+    clock: Arc<claim::RedisClock>,
 }
 
 impl fmt::Debug for Store {
@@ -110,7 +135,8 @@ impl Store {
     /// # Errors
     /// When the address is not a Redis URL. Redis being away is not an error here.
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
-        let client = redis::Client::open(config.url.as_str())?;
+        let address = config.url.as_str().into_connection_info()?;
+        let client = redis::Client::open(address.set_tcp_settings(tcp_settings()))?;
         let managed = ConnectionManagerConfig::new()
             .set_response_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
             .set_connection_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
@@ -121,6 +147,7 @@ impl Store {
             prefix: config.shard.prefix(),
             lease: config.lease,
             retention: config.retention,
+            clock: Arc::default(),
         })
     }
 

@@ -1,15 +1,12 @@
-//! The state changes, one method for each script.
+//! The state changes, one method for each script; claiming is in `claim.rs`.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use redis::{FromRedisValue, Value as Reply};
-
-use super::{Store, StoreError, record, record::Fields, script};
+use super::{Store, StoreError, script};
 use crate::{
     id::{JobId, TenantId, WorkflowId},
-    job::{EntryId, JobError, JobSpec, JobStatus, Queue, Usage},
+    job::{EntryId, JobError, JobSpec, JobStatus, Usage},
     limits,
-    time::Timestamp,
     workflow::Source,
 };
 
@@ -72,28 +69,6 @@ pub enum SubmitError {
     /// Redis did not take it.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// What a worker holds of a job it claimed.
-#[derive(Debug, Clone)]
-pub struct Claim {
-    /// Named in every write of this attempt.
-    pub fence: u64,
-    /// 1 for the first.
-    pub attempt: u32,
-    /// When this attempt began, by the clock of Redis.
-    pub started_at: Timestamp,
-    /// When the job expires; none for webhook messages.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// What a claim found.
-#[derive(Debug)]
-pub struct ClaimAnswer {
-    /// When the queue should be looked at again even without a wake-up.
-    pub look_again_in: Duration,
-    /// The jobs, each readable or to be failed as unreadable.
-    pub jobs: Vec<(JobSpec, Claim)>,
 }
 
 /// How a lease is.
@@ -202,54 +177,6 @@ impl Store {
         let answer: Vec<String> =
             call.invoke_async(&mut self.connection.clone()).await.map_err(StoreError::from)?;
         submitted(&answer)
-    }
-
-    /// Takes at most `n` jobs of a queue for a worker.
-    pub async fn claim(&self, queue: Queue, worker: &str, n: usize) -> Result<ClaimAnswer, StoreError> {
-        let reply: Vec<Reply> = script::CLAIM
-            .key(&self.prefix)
-            .arg(queue.as_str())
-            .arg(worker)
-            .arg(n.min(limits::CLAIM_BATCH_MAX))
-            .arg(millis(self.lease))
-            .invoke_async(&mut self.connection.clone())
-            .await?;
-        let mut reply = reply.into_iter();
-        let look_again_in: u64 = take(reply.next())?;
-        let now: i64 = take(reply.next())?;
-        let mut jobs = Vec::new();
-        for claimed in reply {
-            type Claimed = (String, u64, u32, String, HashMap<String, String>);
-            let (id, fence, attempt, input, fields): Claimed = take(Some(claimed))?;
-            let fields = Fields(fields);
-            let claim = Claim {
-                fence,
-                attempt,
-                started_at: Timestamp::from_millis(now),
-                expires_at: fields.time("expires_at").filter(|at| at.as_millis() > 0),
-            };
-            match record::spec(&fields, input) {
-                Ok(spec) => jobs.push((spec, claim)),
-                Err(error) => {
-                    // Its attempts run out and it ends as `worker_lost`; other jobs go on.
-                    tracing::error!(job.id = %id, %error, "A claimed job does not read; it is left to its lease.");
-                }
-            }
-        }
-        Ok(ClaimAnswer { look_again_in: Duration::from_millis(look_again_in), jobs })
-    }
-
-    /// Blocks on the queue's wake list, at most for `block`.
-    pub(crate) async fn wait_for_wake(
-        &self,
-        connection: &mut redis::aio::MultiplexedConnection,
-        queue: Queue,
-        block: Duration,
-    ) -> Result<(), StoreError> {
-        let key = self.key(format_args!("q:{}:wake", queue.as_str()));
-        let _: Option<(String, String)> =
-            redis::cmd("BLPOP").arg(key).arg(block.as_secs_f64()).query_async(connection).await?;
-        Ok(())
     }
 
     /// Extends leases; answers in the same order.
@@ -435,19 +362,14 @@ fn push_fields(call: &mut redis::ScriptInvocation<'_>, fields: &[(&'static str, 
     }
 }
 
-fn take<T: FromRedisValue>(reply: Option<Reply>) -> Result<T, StoreError> {
-    let reply = reply.ok_or_else(|| unexpected("a short answer"))?;
-    T::from_redis_value(reply).map_err(|error| unexpected(&error.to_string()))
-}
-
 fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data serialises")
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn unexpected(answer: &str) -> StoreError {
+pub(super) fn unexpected(answer: &str) -> StoreError {
     StoreError::Unreadable(format!("unexpected answer `{answer}`"))
 }

@@ -105,7 +105,7 @@ fn workflow(fields: &Fields) -> Result<Workflow, StoreError> {
     Ok(Workflow {
         id: fields.parsed("id")?,
         object: "workflow".to_owned(),
-        name: fields.text("name").unwrap_or_default().to_owned(),
+        name: fields.text("name").or_else(|| fields.text("suggested_name")).unwrap_or_default().to_owned(),
         description: fields.text("description").unwrap_or_default().to_owned(),
         status: fields.parsed("status")?,
         version: fields.number("version"),

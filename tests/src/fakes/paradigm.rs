@@ -190,10 +190,12 @@ impl Inner {
                 let answer = Arc::clone(&lock(&self.answer));
                 Ok(answer(query))
             }
-            Some(Fault::Status(status, retry_after)) => Err(failure(status, retry_after)),
+            Some(Fault::Status(status, retry_after)) => Err(Box::new(failure(status, retry_after))),
             Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Cut) => Err(cut_after(Bytes::from_static(b"{\"answer\": \"half of")).into_response()),
-            Some(Fault::NotJson) => Err("<html>gateway</html>".into_response()),
+            Some(Fault::Cut) => {
+                Err(Box::new(cut_after(Bytes::from_static(b"{\"answer\": \"half of")).into_response()))
+            }
+            Some(Fault::NotJson) => Err(Box::new("<html>gateway</html>".into_response())),
         }
     }
 
@@ -213,36 +215,37 @@ impl Inner {
         fields: &[&str],
         chars_max: usize,
     ) -> Result<(String, Value), Box<Response>> {
+        let refused = |status, detail: &str| Box::new(problem(status, detail));
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         match given.map(|value| value.strip_prefix("Bearer ")) {
             Some(Some(key)) if key == self.key => {}
-            Some(_) => return Err(problem(StatusCode::UNAUTHORIZED, "Invalid API key.")),
+            Some(_) => return Err(refused(StatusCode::UNAUTHORIZED, "Invalid API key.")),
             None => {
                 let detail = "Authentication credentials were not provided.";
-                return Err(problem(StatusCode::UNAUTHORIZED, detail));
+                return Err(refused(StatusCode::UNAUTHORIZED, detail));
             }
         }
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
-            return Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type."));
+            return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type."));
         }
         let body: Value = serde_json::from_slice(bytes)
-            .map_err(|error| problem(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
+            .map_err(|error| refused(StatusCode::BAD_REQUEST, &format!("JSON parse error - {error}")))?;
         let object = body.as_object();
         if let Some(name) =
             object.and_then(|object| object.keys().find(|name| !fields.contains(&name.as_str())))
         {
-            return Err(problem(StatusCode::BAD_REQUEST, &format!("Unknown field: {name}")));
+            return Err(refused(StatusCode::BAD_REQUEST, &format!("Unknown field: {name}")));
         }
         match body["query"].as_str() {
             Some(query) if query.trim().is_empty() => {
-                Err(problem(StatusCode::BAD_REQUEST, "query: This field may not be blank."))
+                Err(refused(StatusCode::BAD_REQUEST, "query: This field may not be blank."))
             }
             Some(query) if query.chars().count() > chars_max => {
-                Err(problem(StatusCode::UNPROCESSABLE_ENTITY, "query: too long"))
+                Err(refused(StatusCode::UNPROCESSABLE_ENTITY, "query: too long"))
             }
             Some(query) => Ok((query.to_owned(), body.clone())),
-            None => Err(problem(StatusCode::BAD_REQUEST, "query: This field is required.")),
+            None => Err(refused(StatusCode::BAD_REQUEST, "query: This field is required.")),
         }
     }
 }
@@ -330,4 +333,50 @@ fn problem(status: StatusCode, detail: &str) -> Response {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("no holder of this lock panics")
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Method;
+
+    use super::*;
+    use crate::client::{Answer, Client};
+
+    async fn ask(fake: &ParadigmFake, path: &str, key: &str, body: &Value) -> Answer {
+        let client = Client::new(fake.url());
+        client.send(client.request(Method::POST, path).bearer_auth(key).json(body)).await
+    }
+
+    #[tokio::test]
+    async fn both_generations_answer_and_check_key_and_body() {
+        let fake = ParadigmFake::start("key").await;
+        for path in ["/api/v2/chat/document-search", "/api/v3/ask"] {
+            let answer = ask(&fake, path, "key", &json!({"query": "Où ?"})).await.expect(200);
+            assert_eq!(answer["answer"], "Answer to: Où ?");
+            ask(&fake, path, "other", &json!({"query": "x"})).await.expect(401);
+            ask(&fake, path, "key", &json!({"query": " "})).await.expect(400);
+            ask(&fake, path, "key", &json!({"query": "x", "surprise": 1})).await.expect(400);
+        }
+        assert_eq!(fake.searches().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_fault_meets_its_keyword_as_often_as_asked_and_answers_can_be_withheld() {
+        let fake = ParadigmFake::start("key").await;
+        let path = "/api/v2/chat/document-search";
+        fake.fail("broken", 1, Fault::Status(StatusCode::SERVICE_UNAVAILABLE, Some(2)));
+        let failed = ask(&fake, path, "key", &json!({"query": "Broken lamp"})).await;
+        assert_eq!((failed.status, failed.header("retry-after")), (503, Some("2")));
+        ask(&fake, path, "key", &json!({"query": "Broken lamp"})).await.expect(200);
+        fake.withhold();
+        let (body, seen) = (json!({"query": "x"}), fake.searches());
+        let ((), answer) = tokio::join!(
+            async {
+                seen.wait_for(3).await;
+                fake.release();
+            },
+            ask(&fake, path, "key", &body),
+        );
+        answer.expect(200);
+    }
 }

@@ -1,12 +1,10 @@
 //! A model that answers one prompt: what is asked, what comes back, and the trait its providers implement.
 
 use futures_util::future::BoxFuture;
-use serde::Serialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::context::{CallContext, TokenUsage};
 use crate::error::ProviderError;
+use crate::format::ReplyFormat;
 
 /// A part of the system prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,43 +13,6 @@ pub struct SystemBlock {
     pub text: String,
     /// Everything up to and including this block is the same in every call and worth caching.
     pub cache: bool,
-}
-
-/// A JSON schema a reply has to follow. Kept as text: the order of its properties is the order in which the model
-/// writes them, and a plan written before the code is a better plan.
-#[derive(Debug, Clone, Serialize)]
-#[serde(transparent)]
-pub struct OutputSchema(Box<RawValue>);
-
-impl OutputSchema {
-    /// A schema from its JSON text.
-    pub fn from_text(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text).map(Self)
-    }
-
-    /// The schema as a value (properties in no particular order).
-    pub fn to_value(&self) -> Value {
-        serde_json::from_str(self.0.get()).unwrap_or(Value::Null)
-    }
-}
-
-impl TryFrom<&Value> for OutputSchema {
-    type Error = serde_json::Error;
-
-    fn try_from(value: &Value) -> Result<Self, Self::Error> {
-        serde_json::value::to_raw_value(value).map(Self)
-    }
-}
-
-/// The form a reply has to have. The provider enforces it where it can, and the client checks it where it can.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub enum ReplyFormat {
-    /// Any text.
-    #[default]
-    Text,
-    /// JSON that follows a schema.
-    Json(OutputSchema),
 }
 
 /// One prompt.

@@ -76,7 +76,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// The operator has to act: the key is wrong, lacks rights, or its account has no credit.
-    #[error("{provider} does not accept this service's credentials (status {status}); its operator has to check the key, its rights and its credit")]
+    #[error(
+        "{provider} does not accept this service's credentials (status {status}); its operator has to check the key, its rights and its credit"
+    )]
     Unauthorized {
         /// Who.
         provider: &'static str,
@@ -124,7 +126,8 @@ impl ProviderError {
         let explanation = explanation.filter(|text| !text.is_empty());
         Self::Refused {
             provider,
-            explanation: explanation.unwrap_or_else(|| "the request goes against its usage policy".to_owned()),
+            explanation: explanation
+                .unwrap_or_else(|| "the request goes against its usage policy".to_owned()),
         }
     }
 }
@@ -222,7 +225,8 @@ mod tests {
 
     #[test]
     fn waits_are_shown_in_whole_seconds_rounded_up() {
-        let error = ProviderError::RateLimited { provider: "anthropic", retry_after: Duration::from_millis(1_200) };
+        let error =
+            ProviderError::RateLimited { provider: "anthropic", retry_after: Duration::from_millis(1_200) };
         assert_eq!(error.to_string(), "anthropic is limiting requests; try again in 2 s");
     }
 }

@@ -137,8 +137,10 @@ impl Bucket {
         wall: Timestamp,
     ) -> Option<Self> {
         let text = |end: &str| headers.get(format!("anthropic-ratelimit-{what}-{end}"))?.to_str().ok();
-        let limit: f64 = text("limit")?.parse().ok().filter(|limit: &f64| limit.is_finite() && *limit >= 1.0)?;
-        let left: f64 = text("remaining")?.parse().ok().filter(|left: &f64| left.is_finite() && *left >= 0.0)?;
+        let limit: f64 =
+            text("limit")?.parse().ok().filter(|limit: &f64| limit.is_finite() && *limit >= 1.0)?;
+        let left: f64 =
+            text("remaining")?.parse().ok().filter(|left: &f64| left.is_finite() && *left >= 0.0)?;
         let reset: Timestamp = text("reset")?.parse().ok()?;
         // `reset` is when the limit is whole again; before that it refills evenly.
         let refill_secs = reset.duration_since(wall).as_secs_f64().max(0.001);
@@ -174,8 +176,11 @@ mod tests {
 
     fn headers(limit: u32, remaining: u32, reset: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        for (end, value) in [("limit", limit.to_string()), ("remaining", remaining.to_string()), ("reset", reset.into())] {
-            let name: reqwest::header::HeaderName = format!("anthropic-ratelimit-requests-{end}").parse().unwrap();
+        for (end, value) in
+            [("limit", limit.to_string()), ("remaining", remaining.to_string()), ("reset", reset.into())]
+        {
+            let name: reqwest::header::HeaderName =
+                format!("anthropic-ratelimit-requests-{end}").parse().unwrap();
             headers.insert(name, value.parse().unwrap());
         }
         headers
@@ -222,7 +227,10 @@ mod tests {
             drop(gate.pass(far(), WAIT_MAX).await.unwrap());
         }
         let waited = started.elapsed();
-        assert!(waited >= Duration::from_millis(2_900) && waited < Duration::from_millis(3_200), "{waited:?}");
+        assert!(
+            waited >= Duration::from_millis(2_900) && waited < Duration::from_millis(3_200),
+            "{waited:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,22 +14,28 @@ pub mod anthropic;
 pub mod chat;
 pub mod context;
 pub mod error;
+pub mod format;
 pub mod gate;
 pub mod generation;
 pub mod http;
 pub mod limits;
+pub mod offline;
+pub mod openai_compatible;
 pub mod paradigm;
 pub mod retry;
 pub mod search;
 
+pub use self::offline::{OfflineChat, OfflineGenerator, OfflineSearch};
 pub use anthropic::{AnthropicClient, AnthropicConfig};
-pub use chat::{ChatModel, ChatReply, ChatRequest, OutputSchema, ReplyFormat, SystemBlock};
+pub use chat::{ChatModel, ChatReply, ChatRequest, SystemBlock};
 pub use context::{CallContext, Meter, Spent, TokenUsage};
 pub use error::{ConfigError, ProviderError};
+pub use format::{OutputSchema, ReplyFormat};
 pub use generation::{
     AnsweredQuestion, GeneratedProgram, Generation, GenerationOutcome, GenerationRequest, Generator,
     ModelGenerator, PlannedStep, PreviousAttempt, Question, SelfTest, ToolReply,
 };
-pub use http::{HttpConfig, Transport, http_client};
-pub use paradigm::{LightonAsk, ParadigmConfig, ParadigmV2};
+pub use http::{HttpConfig, Transport, http_client, tls_config};
+pub use openai_compatible::{Constraint, OpenAiCompatible, OpenAiCompatibleConfig};
+pub use paradigm::{LightonAsk, ParadigmAnalysis, ParadigmConfig, ParadigmFiles, ParadigmV2};
 pub use search::{DocumentSearch, Extract, SearchAnswer, SearchRequest, Source};

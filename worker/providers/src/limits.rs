@@ -66,6 +66,21 @@ pub const OUTPUT_TOKENS_MAX: u32 = 128_000;
 /// Continuations of a paused turn: one turn of ours uses no server tools, so even one is unusual.
 pub const PAUSED_TURNS_MAX: u32 = 3;
 
+/// Between two looks at a job or file at a provider's.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(3);
+
+/// One such look.
+pub const POLL_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long something just created may be unknown to the server that is asked about it.
+pub const FRESH_NOT_FOUND_MAX: Duration = Duration::from_secs(30);
+
+/// One upload: the largest file over a slow line.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Documents of one analysis: each is read whole.
+pub const ANALYSIS_DOCUMENTS_MAX: usize = 50;
+
 /// Longest question `/api/v3/ask` takes.
 pub const ASK_QUERY_CHARS_MAX: usize = 1_500;
 

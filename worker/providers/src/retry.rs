@@ -109,7 +109,7 @@ impl Advice {
             Some("false") => Some(false),
             _ => None,
         };
-        let millis = text("retry-after-ms").and_then(|ms| seconds(ms)).map(|ms| ms.div_f64(1_000.0));
+        let millis = text("retry-after-ms").and_then(seconds).map(|ms| ms.div_f64(1_000.0));
         let after = || {
             let value = text(RETRY_AFTER.as_str())?;
             seconds(value).or_else(|| {
@@ -150,11 +150,10 @@ impl Retrier<'_> {
     ) -> Result<T, ProviderError> {
         let mut failed: u32 = 0;
         loop {
-            let pass = self
-                .gate
-                .pass(cx.deadline, self.policy.provider_wait_max)
-                .await
-                .map_err(|retry_after| ProviderError::RateLimited { provider: self.provider, retry_after })?;
+            let pass =
+                self.gate.pass(cx.deadline, self.policy.provider_wait_max).await.map_err(|retry_after| {
+                    ProviderError::RateLimited { provider: self.provider, retry_after }
+                })?;
             cx.meter.add_request();
             let outcome = timeout_at(cx.deadline, attempt())
                 .await
@@ -174,7 +173,10 @@ impl Retrier<'_> {
             }
             failed += 1;
             let wake = Instant::now() + pause;
-            if failed >= self.policy.attempts_max || wake >= cx.deadline || pause > self.policy.provider_wait_max {
+            if failed >= self.policy.attempts_max
+                || wake >= cx.deadline
+                || pause > self.policy.provider_wait_max
+            {
                 return Err(failure.error);
             }
             tracing::debug!(

@@ -9,7 +9,6 @@ import asyncio
 import inspect
 import json
 import linecache
-import os
 import random
 import resource
 import sys
@@ -37,9 +36,6 @@ _runner = None
 def warm(work_folder):
     """Does, in the waiting cell, what needs no job: a loop of its own, buffers, surroundings."""
     global _runner
-    # Sized per run: line buffering makes prints visible as they come, and survives a crash.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, encoding="utf-8", errors="backslashreplace")
     cell_surroundings.prepare(work_folder)
     threading.stack_size(THREAD_STACK_BYTES)
     _runner = asyncio.Runner()

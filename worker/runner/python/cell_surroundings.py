@@ -23,9 +23,17 @@ def prepare(work_folder):
     os.environ.update(
         {"HOME": work_folder, "TMPDIR": work_folder, "LANG": "C.UTF-8", "TZ": "UTC", "PATH": ""}
     )
+    sys.stdout = sys.__stdout__ = _text(1)
+    sys.stderr = sys.__stderr__ = _text(2)
     sys.argv[:] = ["workflow.py"]
     os.kill = _kill(os.kill)
-    _unlocked_sqlite()
+
+
+def _text(descriptor):
+    """Line by line, so that prints are seen as they come and survive a crash; no text is unprintable."""
+    return open(
+        descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+    )
 
 
 def _kill(kernel_kill):
@@ -39,7 +47,3 @@ def _kill(kernel_kill):
         return kernel_kill(pid, signal_number)
 
     return kill
-
-
-def _unlocked_sqlite():
-    """Nothing to do: locks always succeed here, `/work` has one user (see the filter's comment on `fcntl`)."""

@@ -28,3 +28,12 @@ def freeze():
     "a".encode("idna")
     gc.collect()
     gc.freeze()
+
+
+def library_folders():
+    """Folders with modules, and those with the shared objects that lazily imported extensions need."""
+    folders = [folder for folder in sys.path if os.path.isdir(folder)]
+    with open("/proc/self/maps") as maps:
+        mapped = {line.split(maxsplit=5)[5].strip() for line in maps if line.count("/")}
+    folders.extend(os.path.dirname(path) for path in mapped if ".so" in os.path.basename(path))
+    return sorted(set(folders))

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::control::Refusal;
+
 /// Worker to cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +103,8 @@ pub enum ReplyOutcome {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FromCell {
+    /// A wall could not be raised; the cell ends. Means something before `Begun` only.
+    Wall(Refusal),
     /// The start frame was read; from here on the program may have run.
     Begun,
     /// A tool is called.

@@ -3,7 +3,8 @@
 -- ARGV: 1 id, 2 fence, 3 status, 4 error or '', 5 '1' when there is a result, 6 result, 7 log chunk,
 --       8 '1' when the version becomes the workflow's current one,
 --       9.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
--- Answers: ok | stale. A repeat of the same finish (its answer was lost) is ok.
+-- Answers: ok | stale. A repeat of the same finish (its answer was lost) is ok: whatever else ends a job or an
+-- attempt takes its fence away.
 --@prelude
 local id, fence, status, err = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local key = job_key(id)
@@ -21,8 +22,9 @@ if not cancelled then
   if ARGV[5] == '1' then redis.call('SET', key .. ':result', ARGV[6]) end
   local workflow_key = P .. 'wf:' .. (job[6] or '')
   if job[3] == 'generate' and redis.call('EXISTS', workflow_key) == 1 then
-    -- A workflow that is ready stays ready: only a version that succeeded changes it.
-    if ARGV[8] == '1' or redis.call('HGET', workflow_key, 'version') == '0' then
+    -- A workflow that is ready stays ready: only a newer version that succeeded changes it.
+    local current = tonumber(redis.call('HGET', workflow_key, 'version'))
+    if ARGV[8] == '1' and tonumber(job[7]) > current or speaks(workflow_key, job[7]) then
       at = set_fields(workflow_key, at)
     else
       at = at + tonumber(ARGV[at]) + 1

@@ -1,7 +1,8 @@
 -- What all scripts share. Every key of a tenant starts with KEYS[1], the shard's tag such as "{wf:0}:", so a
 -- script touches one slot. Time is the clock of Redis, in milliseconds. Nothing here is O(backlog).
 local P = KEYS[1]
-local EVENTS_MAX, TURNS = 1000, 1e12
+local EVENTS_MAX, TURNS, SWEEP = 1000, 1e12, 64
+local QUEUES = { 'generate', 'execute', 'deliver' }
 
 local function clock()
   local t = redis.call('TIME')
@@ -64,15 +65,19 @@ local function event(id, kind, data, now)
   redis.call('PUBLISH', P .. 'events', id .. ' ' .. seq .. ' ' .. kind)
 end
 
+-- Whether this try speaks for its workflow: one that is ready stays ready, and before that the latest try counts.
+local function speaks(workflow_key, version)
+  local workflow = redis.call('HMGET', workflow_key, 'version', 'last_version')
+  return workflow[1] == '0' and workflow[2] == version
+end
+
 -- A generate job that ends without a program: the version failed, and the workflow too unless it was ready.
 local function fail_version(workflow, version, err, now)
   local key = P .. 'wf:' .. workflow
   if redis.call('EXISTS', key) == 0 then return end
   if err == '' then err = '{"code":"generation_failed","message":"The generation was cancelled."}' end
   redis.call('HSET', key .. ':v:' .. version, 'status', 'failed', 'error', err)
-  if redis.call('HGET', key, 'version') == '0' then
-    redis.call('HSET', key, 'status', 'failed', 'error', err)
-  end
+  if speaks(key, version) then redis.call('HSET', key, 'status', 'failed', 'error', err) end
   redis.call('HSET', key, 'updated_at', now)
 end
 
@@ -102,23 +107,68 @@ local function problem(code, message)
   return cjson.encode({ code = code, message = message })
 end
 
--- An attempt was lost to a crash: the job waits again, or has crashed its last worker.
-local function lose_attempt(id, now)
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'queue', 'tenant', 'max_attempts', 'expires_at')
-  local lost = redis.call('HINCRBY', key, 'lost', 1)
-  end_running(job[1], job[2], id)
-  if redis.call('HGET', key, 'cancel_requested') == '1' then
-    return finalize(id, job[1], job[2], 'cancelled', '', now)
+-- A job whose attempt ended without an end of the job stands in its queue again, first or after a while.
+-- Fence 0 is nobody's: what the attempt still writes is refused.
+local function wait_again(id, queue, tenant, expires_at, delay_ms, reason, now)
+  redis.call('HSET', job_key(id), 'status', 'queued', 'worker', '', 'fence', 0)
+  if queue ~= 'deliver' then event(id, 'job.retrying', '{"reason":"' .. reason .. '"}', now) end
+  begin_waiting(queue, tenant, id, expires_at)
+  if delay_ms > 0 then
+    redis.call('ZADD', queue_key(queue, 'due'), now + delay_ms, id)
+  else
+    enqueue(queue, tenant, id, true)
   end
+end
+
+-- An attempt was lost to a crash: the job waits again, or has crashed its last worker.
+local function lose_attempt(id, now, delay_ms)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'queue', 'tenant', 'max_attempts', 'expires_at', 'cancel_requested')
+  local lost = redis.call('HINCRBY', key, 'lost', 1)
+  redis.call('HSET', key, 'fence', 0)
+  end_running(job[1], job[2], id)
+  if job[5] == '1' then return finalize(id, job[1], job[2], 'cancelled', '', now) end
   if lost >= tonumber(job[3]) then
     local told = 'The worker died ' .. lost .. ' times while this job ran; it was given up.'
     return finalize(id, job[1], job[2], 'failed', problem('worker_lost', told), now)
   end
-  redis.call('HSET', key, 'status', 'queued', 'worker', '')
-  if job[1] ~= 'deliver' then event(id, 'job.retrying', '{"reason":"worker_lost"}', now) end
-  begin_waiting(job[1], job[2], id, tonumber(job[4]))
-  enqueue(job[1], job[2], id, true)
+  wait_again(id, job[1], job[2], tonumber(job[4]), delay_ms or 0, 'worker_lost', now)
+end
+
+-- A job waited longer than its client wanted it to.
+local function expire(queue, id, now)
+  local job = redis.call('HMGET', job_key(id), 'tenant', 'attempt', 'created_at')
+  local waited = math.floor((now - tonumber(job[3])) / 1000)
+  local what = tonumber(job[2]) > 0 and 'to be tried again' or 'for a free worker'
+  end_waiting(queue, job[1], id)
+  local told = 'The job expired after ' .. waited .. ' s: it was waiting ' .. what .. '.'
+  finalize(id, queue, job[1], 'failed', problem('expired', told), now)
+end
+
+-- The first entries of a sorted set whose time has come and that are in the state in which they belong there; an
+-- entry whose record is gone or says otherwise is dropped, so that it cannot stop the queue.
+local function take_due(queue, name, status, now)
+  local set, found = queue_key(queue, name), {}
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, SWEEP)) do
+    if redis.call('HGET', job_key(id), 'status') == status then
+      found[#found + 1] = id
+    else
+      redis.call('ZREM', set, id)
+    end
+  end
+  return found
+end
+
+-- Takes back what crashed workers held, ends what waited too long, moves what is due: a bounded number each time.
+local function sweep(queue, now, reclaim)
+  if reclaim then
+    for _, id in ipairs(take_due(queue, 'leases', 'running', now)) do lose_attempt(id, now) end
+  end
+  for _, id in ipairs(take_due(queue, 'expiry', 'queued', now)) do expire(queue, id, now) end
+  for _, id in ipairs(take_due(queue, 'due', 'queued', now)) do
+    redis.call('ZREM', queue_key(queue, 'due'), id)
+    enqueue(queue, redis.call('HGET', job_key(id), 'tenant'), id)
+  end
 end
 
 -- When Redis was away or its clock stepped, live leases look expired (or dead ones alive). A gap of more than
@@ -130,9 +180,10 @@ local function reclaim_allowed(now, lease_ms)
   if gap > lease_ms / 2 or gap < -lease_ms / 2 then
     redis.call('SET', P .. 'hold_until', now + lease_ms)
     if gap < 0 then
-      for _, queue in ipairs({ 'generate', 'execute', 'deliver' }) do
-        local leases = queue_key(queue, 'leases')
+      for _, queue in ipairs(QUEUES) do
+        local leases, due = queue_key(queue, 'leases'), queue_key(queue, 'due')
         for _, id in ipairs(redis.call('ZRANGE', leases, 0, 9999)) do redis.call('ZADD', leases, now + lease_ms, id) end
+        for _, id in ipairs(redis.call('ZRANGE', due, 0, 9999)) do redis.call('ZINCRBY', due, gap, id) end
       end
     end
   end
@@ -145,7 +196,7 @@ end
 local function erase(id)
   local key = job_key(id)
   local job = redis.call('HMGET', key, 'tenant', 'workflow_id')
-  redis.call('DEL', key, key .. ':input', key .. ':result', key .. ':log', key .. ':events', key .. ':journal')
+  redis.call('UNLINK', key, key .. ':input', key .. ':result', key .. ':log', key .. ':events', key .. ':journal')
   redis.call('ZREM', P .. 'finals', id)
   if job[1] then redis.call('ZREM', P .. 't:' .. job[1] .. ':jobs', id) end
   if job[2] then redis.call('ZREM', P .. 'wf:' .. job[2] .. ':jobs', id) end

@@ -15,9 +15,9 @@ for i = events_end + 2, journal_end, 2 do
   local old = redis.call('HSTRLEN', key .. ':journal', ARGV[i])
   grown = grown + #ARGV[i + 1] - old + (old == 0 and #ARGV[i] or 0)
 end
-if grown > 0 then
+if grown ~= 0 then
   local bytes = tonumber(redis.call('HGET', key, 'journal_bytes') or 0) + grown
-  if bytes > tonumber(ARGV[4]) then return 'full' end
+  if grown > 0 and bytes > tonumber(ARGV[4]) then return 'full' end
   redis.call('HSET', key, 'journal_bytes', bytes)
 end
 for i = events_end + 2, journal_end, 2 do redis.call('HSET', key .. ':journal', ARGV[i], ARGV[i + 1]) end

@@ -10,21 +10,15 @@ local now = clock()
 local key = job_key(id)
 set_fields(key, 5)
 if ARGV[4] == '1' then
-  lose_attempt(id, now)
+  lose_attempt(id, now, delay_ms)
   return 'ok'
 end
 local job = redis.call('HMGET', key, 'queue', 'tenant', 'expires_at', 'cancel_requested')
 end_running(job[1], job[2], id)
 if job[4] == '1' then
+  redis.call('HSET', key, 'fence', 0)
   finalize(id, job[1], job[2], 'cancelled', '', now)
-  return 'ok'
-end
-redis.call('HSET', key, 'status', 'queued', 'worker', '')
-begin_waiting(job[1], job[2], id, tonumber(job[3]))
-if delay_ms > 0 then
-  redis.call('ZADD', queue_key(job[1], 'due'), now + delay_ms, id)
 else
-  if job[1] ~= 'deliver' then event(id, 'job.retrying', '{"reason":"handed_back"}', now) end
-  enqueue(job[1], job[2], id, true)
+  wait_again(id, job[1], job[2], tonumber(job[3]), delay_ms, 'handed_back', now)
 end
 return 'ok'

@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- Once a second from every api process: notes that Redis is here, and erases what was kept long enough.
+-- Once a second from every api process: notes that Redis is here, sweeps the queues (jobs expire and crashed
+-- workers are noticed though no worker asks for work), and erases what was kept long enough.
 -- ARGV: 1 lease_ms, 2 retention_ms, 3 most to erase    Answers: how many were erased
 --@prelude
 local now = clock()
-reclaim_allowed(now, tonumber(ARGV[1]))
+local reclaim = reclaim_allowed(now, tonumber(ARGV[1]))
+for _, queue in ipairs(QUEUES) do sweep(queue, now, reclaim) end
 local old = redis.call('ZRANGEBYSCORE', P .. 'finals', '-inf', now - tonumber(ARGV[2]), 'LIMIT', 0, tonumber(ARGV[3]))
 for _, id in ipairs(old) do erase(id) end
 return #old

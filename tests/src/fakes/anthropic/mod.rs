@@ -7,6 +7,8 @@
 mod check;
 mod render;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -119,7 +121,9 @@ impl Reply {
     /// When `fields` is no object.
     pub fn workflow(fields: Value) -> Self {
         let Value::Object(mut fields) = fields else { panic!("fields are an object") };
-        fields.entry("outcome").or_insert_with(|| "workflow".into());
+        for (name, value) in [("outcome", "workflow"), ("name", "A workflow"), ("language", "en")] {
+            fields.entry(name).or_insert_with(|| value.into());
+        }
         Self::Fields(fields)
     }
 
@@ -242,6 +246,11 @@ impl AnthropicFake {
     /// The next answers of one purpose, in this order, before the function is asked again.
     pub fn script(&self, purpose: Purpose, replies: impl IntoIterator<Item = Reply>) {
         lock(&self.inner.line(purpose).script).extend(replies);
+    }
+
+    /// Takes the next scripted answer back; `false` when there is none.
+    pub fn take_scripted(&self, purpose: Purpose) -> bool {
+        lock(&self.inner.line(purpose).script).pop_front().is_some()
     }
 
     /// Every accepted request, in order of arrival.

@@ -81,6 +81,11 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
+    /// `|` separates alternatives in patterns, so it cannot be written in one.
+    pub(crate) fn at_pipe(&self) -> bool {
+        self.peek().is_some_and(|token| token.folded == "|")
+    }
+
     pub(crate) fn sees_quoted(&self) -> bool {
         matches!(self.peek(), Some(Token { kind: Kind::Quoted(_), .. }))
     }

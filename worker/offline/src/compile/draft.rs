@@ -16,8 +16,6 @@ pub(crate) struct Draft {
     pub(crate) numbered: bool,
     pub(crate) bulleted: bool,
     pub(crate) on_error: Option<String>,
-    /// What stands where a conditional call was not made.
-    pub(crate) when_not_made: Option<String>,
     /// All items have been brought together: what follows happens once.
     pub(crate) merged: bool,
 }
@@ -36,7 +34,6 @@ impl Draft {
             numbered: false,
             bulleted: false,
             on_error: None,
-            when_not_made: None,
             merged: false,
         }
     }
@@ -104,8 +101,8 @@ impl Draft {
             Kind::Translation => "translation",
             Kind::Label => "label",
             Kind::Rating => "rating",
-            Kind::Chosen => "chosen",
-            Kind::Changed => "changed",
+            Kind::Chosen => "choice",
+            Kind::Changed | Kind::Hidden => "change",
         };
         let taken = self.values.iter().filter(|value| value.kind == kind).count();
         let name = if taken == 0 { base.to_owned() } else { format!("{base}_{}", taken + 1) };
@@ -116,7 +113,7 @@ impl Draft {
 
     /// The newest value, the item when nothing was made yet.
     pub(crate) fn newest(&self) -> usize {
-        self.values.len() - 1
+        self.values.iter().rposition(|value| value.kind != Kind::Hidden).unwrap_or(0)
     }
 
     fn newest_of(&self, wanted: &[Kind]) -> Option<usize> {
@@ -160,6 +157,7 @@ impl Draft {
     /// The values no piece of these texts shows.
     pub(crate) fn unused<'a>(&self, texts: impl Iterator<Item = &'a Text> + Clone) -> Vec<usize> {
         (0..self.values.len())
+            .filter(|value| self.values[*value].kind != Kind::Hidden)
             .filter(|value| {
                 !texts.clone().flatten().any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) if v == value))
             })

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+pub(crate) use crate::text::fold;
+
 /// What a token is. Words, numbers and marks are matched by their folded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -27,28 +29,6 @@ pub(crate) struct Token {
 
 /// A placeholder longer than this, in characters, is text in brackets, not a name.
 const SLOT_CHARS_MAX: usize = 40;
-
-/// Lower case without accents, so that `Résumé`, `resume` and `RÉSUMÉ` are one word.
-pub(crate) fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for c in text.chars().flat_map(char::to_lowercase) {
-        match c {
-            'à' | 'â' | 'ä' | 'á' | 'ã' | 'å' => folded.push('a'),
-            'ç' => folded.push('c'),
-            'é' | 'è' | 'ê' | 'ë' => folded.push('e'),
-            'î' | 'ï' | 'í' | 'ì' => folded.push('i'),
-            'ô' | 'ö' | 'ó' | 'ò' | 'õ' => folded.push('o'),
-            'ù' | 'û' | 'ü' | 'ú' => folded.push('u'),
-            'ÿ' => folded.push('y'),
-            'ñ' => folded.push('n'),
-            'œ' => folded.push_str("oe"),
-            'æ' => folded.push_str("ae"),
-            '\u{300}'..='\u{36f}' => {}
-            other => folded.push(other),
-        }
-    }
-    folded
-}
 
 /// Splits a description into tokens. Never fails: what is no word, number, quote or placeholder is a mark.
 pub(crate) fn lex(source: &str) -> Vec<Token> {

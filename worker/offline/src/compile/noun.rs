@@ -34,6 +34,8 @@ pub(crate) struct Noun {
     pub(crate) plural: bool,
     /// "distinct line".
     pub(crate) distinct: bool,
+    /// "each one": the items named before.
+    pub(crate) each_again: bool,
     /// The head noun, folded.
     pub(crate) head: String,
 }
@@ -57,6 +59,9 @@ fn split_of(noun: &str) -> Option<Split> {
         "line" | "lines" | "row" | "rows" | "ligne" | "lignes" => Split::Lines,
         "paragraph" | "paragraphs" | "paragraphe" | "paragraphes" => Split::Paragraphs,
         "word" | "words" | "mot" | "mots" => Split::Words,
+        "question" | "questions" | "statement" | "statements" | "claim" | "claims" | "affirmation" | "affirmations" => {
+            Split::Sentences
+        }
         _ if is_one_of_list(ITEM_NOUNS, noun) => Split::Items,
         _ => return None,
     })
@@ -208,6 +213,7 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun>
         all: false,
         plural: false,
         distinct: false,
+        each_again: false,
         head: String::new(),
     };
     let mut each = false;
@@ -215,7 +221,14 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun>
     let mut flavour = None;
     let mut determined = false;
     loop {
-        if cursor.eat("@each one? of? @det*") {
+        if cursor.eat_any(&["each|every of them|these|those", "each one", "chacun|chacune d entre elles|eux", "chacun|chacune"])
+            && !cursor.sees("of")
+        {
+            noun.meaning = Meaning::Item;
+            "item".clone_into(&mut noun.head);
+            noun.each_again = true;
+            return Some(noun);
+        } else if cursor.eat("@each one? of? @det*") {
             each = true;
         } else if cursor.eat("@all of? @det*") {
             noun.all = true;
@@ -345,6 +358,10 @@ fn eat_after_noun(cursor: &mut Cursor<'_>, noun: &mut Noun, separator: &mut Opti
             }
         } else if cursor.eat("distinct|distincts|distincte|distinctes|differente|differentes") {
             noun.distinct = true;
+        } else if is_one_of("@input", &noun.head) && !cursor.sees("user|users|s") && cursor.eat("@given") {
+            // "le texte fourni".
+        } else if let Some(found) = eat_separated_list(cursor) {
+            *separator = Some(found);
         } else if cursor.eat_any(&["non vide|vides|blank|empty", "on its|their own line|lines", "@found"]) {
             // Says nothing that is not done anyway.
         } else if cursor.eat("of|from|in|to|for|by|dans|de|du|des|d|a|au|aux|pour|par|sur|about|on")
@@ -358,6 +375,19 @@ fn eat_after_noun(cursor: &mut Cursor<'_>, noun: &mut Noun, separator: &mut Opti
             return;
         }
     }
+}
+
+/// "in the comma-separated list", "of the semicolon-separated input".
+fn eat_separated_list(cursor: &mut Cursor<'_>) -> Option<String> {
+    let start = cursor.at;
+    if cursor.eat("in|of|from @det*")
+        && let Some(separator) = eat_separated_adjective(cursor)
+        && cursor.eat("list|input|text|string|line|values|names|user*")
+    {
+        return Some(separator);
+    }
+    cursor.at = start;
+    None
 }
 
 /// What may stand after "of" behind a noun without changing which value it names.

@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Chosen,
     /// What a change of the text itself gave: upper case, a count.
     Changed,
+    /// Made inside a branch, and nameable only there.
+    Hidden,
 }
 
 /// One value of the program; number 0 is the item (or the whole input).
@@ -61,8 +63,6 @@ pub(crate) enum Piece {
     All(usize),
     /// The position of the item, from 1.
     Position,
-    /// The whole input as given.
-    Input,
 }
 
 /// Literals and values in a row.
@@ -140,8 +140,6 @@ pub(crate) enum Output {
     Object(Vec<(String, Text)>),
     /// A JSON array with one string per item.
     Strings(Text),
-    /// How many items there are.
-    Count,
 }
 
 /// Everything a description says.

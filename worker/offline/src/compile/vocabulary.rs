@@ -30,12 +30,13 @@ pub(crate) fn class(name: &str) -> &'static str {
         "output" => {
             "format formats formatting formatted output outputs print prints return returns returning show shows \
              display displays write writes give gives produce produces present presents render renders list lists \
-             report reports answer reply put emit renvoie renvoies renvoyez renvoyer retourne retournes retournez \
+             report reports put emit renvoie renvoies renvoyez renvoyer retourne retournes retournez \
              retourner affiche affiches affichez afficher formate formates formatez formater ecris ecrit ecrivez \
              ecrire donne donnes donnez donner presente presentes presentez presenter produis produit produisez \
              produire rends rend rendez rendre restitue restituez restituer mets mettez mettre sors sortez sortir \
-             liste listez lister fournis fournissez fournir reponds repondez"
+             liste listez lister fournis fournissez fournir"
         }
+        "answer" => "answer answers answering reponds repondez repondre",
         "ask" => {
             "ask asks asking prompt prompts query queries question demande demandes demandez demander interroge \
              interrogez interroger"

@@ -16,9 +16,10 @@ use serde_json::Value;
 use url::Url;
 
 use self::wire::{CacheControl, Message, MessagesBody, OutputConfig, OutputFormat, TextBlock, Turn};
-use crate::chat::{ChatModel, ChatReply, ChatRequest, OutputSchema, ReplyFormat};
+use crate::chat::{ChatModel, ChatReply, ChatRequest};
 use crate::context::{CallContext, TokenUsage};
 use crate::error::{ConfigError, ProviderError};
+use crate::format::OutputSchema;
 use crate::http::{Answer, Endpoint, KeyHeader, Patience, Transport};
 use crate::limits::{
     MODEL_REQUEST_TIMEOUT, OUTPUT_TOKENS_MAX, PAUSED_TURNS_MAX, STREAM_TIMEOUT, UNSTREAMED_OUTPUT_TOKENS_MAX,
@@ -81,7 +82,7 @@ impl AnthropicClient {
     /// A client; nothing is sent yet. Clients of one process share one `transport`.
     pub fn new(config: AnthropicConfig, transport: Transport) -> Result<Self, ConfigError> {
         let mut endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, config.api_key, KeyHeader::ApiKey, transport)?;
+            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::ApiKey, transport)?;
         endpoint.add_header("anthropic-version", &config.api_version, "API version")?;
         Ok(Self { endpoint, model: config.model, effort: config.effort })
     }
@@ -128,6 +129,8 @@ impl AnthropicClient {
                     if text.is_empty() {
                         return Err(ProviderError::malformed(PROVIDER, "it holds no text"));
                     }
+                    let text = request.format.unwrap_schema(text);
+                    let text = text.map_err(|reason| ProviderError::malformed(PROVIDER, reason))?;
                     return Ok(Exchange::Done { text, model: message.model, request_id: answer.request_id });
                 }
                 Some("max_tokens") => return Ok(Exchange::Truncated),
@@ -149,6 +152,7 @@ impl AnthropicClient {
         cx: &CallContext,
     ) -> Result<Answer<Message>, ProviderError> {
         let stream = max_tokens > UNSTREAMED_OUTPUT_TOKENS_MAX;
+        let schema = request.format.schema();
         let body = MessagesBody {
             model: &self.model,
             max_tokens,
@@ -162,7 +166,7 @@ impl AnthropicClient {
                 })
                 .collect(),
             messages: turns,
-            output_config: output_config(self.effort, schema(&request.format)),
+            output_config: output_config(self.effort, schema.as_ref()),
             stream: stream.then_some(true),
         };
         let http = self.endpoint.post("/v1/messages", &body)?;
@@ -176,13 +180,6 @@ impl AnthropicClient {
         let answer = self.endpoint.json::<Message>(&http, patience, &request.user, cx).await?;
         meter.add_usage(answer.value.usage.tokens());
         Ok(answer)
-    }
-}
-
-fn schema(format: &ReplyFormat) -> Option<&OutputSchema> {
-    match format {
-        ReplyFormat::Text => None,
-        ReplyFormat::Json(schema) => Some(schema),
     }
 }
 
@@ -202,7 +199,9 @@ fn unusable(reason: Option<&str>, message: &Message) -> ProviderError {
             provider: PROVIDER,
             message: "the model's context window is full".to_owned(),
         },
-        Some("tool_use") => ProviderError::malformed(PROVIDER, "the model called a tool that it was not given"),
+        Some("tool_use") => {
+            ProviderError::malformed(PROVIDER, "the model called a tool that it was not given")
+        }
         Some(_) => ProviderError::malformed(PROVIDER, "it ended for a reason that is not known"),
         None => ProviderError::malformed(PROVIDER, "it does not say why it ended"),
     }

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn events_survive_being_cut_at_every_byte() {
-        let text = "event: a\r\ndata: {\"é\":1}\r\n\r\n: ping\n\ndata:two\rdata: lines\r\rid: 3\n\ndata: cut".as_bytes();
+        let text = "event: a\r\ndata: {\"é\":1}\r\n\r\n: ping\n\ndata:two\rdata: lines\r\rid: 3\n\ndata: cut"
+            .as_bytes();
         let expected = ["{\"é\":1}", "two\nlines"];
         assert_eq!(parse(&[text]), expected);
         for cut in 0..text.len() {

@@ -45,7 +45,9 @@ impl Assembly {
                 return Err(malformed("its stream is too long"));
             }
             let mut events = Vec::new();
-            parser.feed(&chunk, |data| events.push(data)).map_err(|_| malformed("an event of its stream is too long"))?;
+            parser
+                .feed(&chunk, |data| events.push(data))
+                .map_err(|_| malformed("an event of its stream is too long"))?;
             for data in events {
                 self.take(&data)?;
                 if self.stopped {
@@ -70,7 +72,8 @@ impl Assembly {
             }
             Event::ContentBlockDelta { index, delta } => {
                 let block = self.message.content.get_mut(index);
-                let block = block.ok_or_else(|| malformed("its stream continues a block that never began"))?;
+                let block =
+                    block.ok_or_else(|| malformed("its stream continues a block that never began"))?;
                 self.kept_bytes += extend(block, &delta);
             }
             Event::MessageDelta { delta, usage } => {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Effort;
-use crate::chat::OutputSchema;
 use crate::context::TokenUsage;
+use crate::format::OutputSchema;
 
 #[derive(Debug, Serialize)]
 pub(super) struct MessagesBody<'a> {
@@ -86,33 +86,32 @@ pub(super) struct StopDetails {
 /// Token counts; in a stream they come in two parts, the later one cumulative.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(super) struct Usage {
-    #[serde(default)]
-    input_tokens: Option<u64>,
-    #[serde(default)]
-    output_tokens: Option<u64>,
-    #[serde(default)]
-    cache_creation_input_tokens: Option<u64>,
-    #[serde(default)]
-    cache_read_input_tokens: Option<u64>,
+    #[serde(default, rename = "input_tokens")]
+    input: Option<u64>,
+    #[serde(default, rename = "output_tokens")]
+    output: Option<u64>,
+    #[serde(default, rename = "cache_creation_input_tokens")]
+    cache_creation: Option<u64>,
+    #[serde(default, rename = "cache_read_input_tokens")]
+    cache_read: Option<u64>,
 }
 
 impl Usage {
     pub(super) fn tokens(self) -> TokenUsage {
         TokenUsage {
-            input_tokens: self.input_tokens.unwrap_or(0),
-            output_tokens: self.output_tokens.unwrap_or(0),
-            cache_creation_input_tokens: self.cache_creation_input_tokens.unwrap_or(0),
-            cache_read_input_tokens: self.cache_read_input_tokens.unwrap_or(0),
+            input_tokens: self.input.unwrap_or(0),
+            output_tokens: self.output.unwrap_or(0),
+            cache_creation_input_tokens: self.cache_creation.unwrap_or(0),
+            cache_read_input_tokens: self.cache_read.unwrap_or(0),
         }
     }
 
     /// Takes over what a later, cumulative report says.
     pub(super) fn update(&mut self, later: Self) {
-        self.input_tokens = later.input_tokens.or(self.input_tokens);
-        self.output_tokens = later.output_tokens.or(self.output_tokens);
-        self.cache_creation_input_tokens =
-            later.cache_creation_input_tokens.or(self.cache_creation_input_tokens);
-        self.cache_read_input_tokens = later.cache_read_input_tokens.or(self.cache_read_input_tokens);
+        self.input = later.input.or(self.input);
+        self.output = later.output.or(self.output);
+        self.cache_creation = later.cache_creation.or(self.cache_creation);
+        self.cache_read = later.cache_read.or(self.cache_read);
     }
 }
 

@@ -181,14 +181,17 @@ impl<M: ChatModel> ModelGenerator<M> {
 
     async fn ask(&self, request: &GenerationRequest, cx: &CallContext) -> Result<Generation, ProviderError> {
         let provider = self.0.provider();
-        let chat = prompt::chat_request(request)
-            .map_err(|_| ProviderError::malformed(provider, "the reply schema of this service is not JSON"))?;
+        let chat = prompt::chat_request(request).map_err(|_| {
+            ProviderError::malformed(provider, "the reply schema of this service is not JSON")
+        })?;
         let part = cx.part();
         let answer = self.0.complete(&chat, &part).await;
         let spent = part.meter.spent();
         cx.meter.add(spent);
         let outcome = match answer {
-            Ok(reply) => reply::read(&reply.text).map_err(|reason| ProviderError::malformed(provider, reason))?,
+            Ok(reply) => {
+                reply::read(&reply.text).map_err(|reason| ProviderError::malformed(provider, reason))?
+            }
             // The provider's own guard said no before the model did: the same thing to the user.
             Err(ProviderError::Refused { explanation, .. }) => {
                 GenerationOutcome::Cannot { reason: explanation, missing_capability: None }

@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use super::schema::REPLY_SCHEMA;
 use super::tools;
 use super::{GenerationRequest, PreviousAttempt};
-use crate::chat::{ChatRequest, OutputSchema, ReplyFormat, SystemBlock};
+use crate::chat::{ChatRequest, SystemBlock};
+use crate::format::{OutputSchema, ReplyFormat};
 use crate::limits::GENERATION_OUTPUT_TOKENS;
 
 /// Goes up with every change of the prompt, the schema or the tools (a golden test reminds): it is stored with every
@@ -38,8 +39,11 @@ pub(super) fn user_turn(request: &GenerationRequest) -> String {
     let mut turn = String::new();
     section(&mut turn, "description", &request.description);
     if !request.answers.is_empty() {
-        let answers: Vec<String> =
-            request.answers.iter().map(|given| format!("Q: {}\nA: {}", given.question, given.answer)).collect();
+        let answers: Vec<String> = request
+            .answers
+            .iter()
+            .map(|given| format!("Q: {}\nA: {}", given.question, given.answer))
+            .collect();
         section(&mut turn, "answers", &answers.join("\n\n"));
     }
     if let Some(feedback) = &request.feedback {

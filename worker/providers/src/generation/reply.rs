@@ -36,15 +36,16 @@ enum Outcome {
 
 /// Reads a reply; `Err` says what is wrong with it.
 pub(super) fn read(text: &str) -> Result<GenerationOutcome, String> {
-    let reply: Reply = serde_json::from_str(text)
-        .map_err(|error| format!("it does not follow the schema (line {}, column {})", error.line(), error.column()))?;
+    let reply: Reply = serde_json::from_str(text).map_err(|error| {
+        format!("it does not follow the schema (line {}, column {})", error.line(), error.column())
+    })?;
     let lists = [reply.assumptions.len(), reply.questions.len(), reply.steps.len(), reply.self_tests.len()];
     if lists.into_iter().any(|length| length > REPLY_ITEMS_MAX) {
         return Err(format!("a list in it has more than {REPLY_ITEMS_MAX} items"));
     }
     match reply.outcome {
         Outcome::Workflow => program(reply).map(GenerationOutcome::Program),
-        Outcome::NeedsClarification => questions(reply.questions).map(GenerationOutcome::Questions),
+        Outcome::NeedsClarification => questions(&reply.questions).map(GenerationOutcome::Questions),
         Outcome::Cannot => {
             let reason = reply.reason.map(|reason| shorten(&reason, SENTENCE_CHARS_MAX));
             let missing = reply.missing_capability.map(|missing| shorten(&missing, TITLE_CHARS_MAX));
@@ -101,13 +102,13 @@ fn is_callable(name: &str) -> bool {
     tool(name).is_some_and(|tool| tool.kind == ToolKind::Call)
 }
 
-fn questions(questions: Vec<Question>) -> Result<Vec<Question>, String> {
+fn questions(questions: &[Question]) -> Result<Vec<Question>, String> {
     if questions.is_empty() {
         return Err("it asks no question".to_owned());
     }
     let mut ids = HashSet::new();
     let mut asked = Vec::with_capacity(questions.len());
-    for question in &questions {
+    for question in questions {
         let text = shorten(&question.text, SENTENCE_CHARS_MAX);
         if text.is_empty() || question.id.is_empty() || question.id.chars().count() > TITLE_CHARS_MAX {
             return Err("a question is empty".to_owned());
@@ -153,7 +154,10 @@ mod tests {
             ("code", Value::Null),
             ("questions", json!([{"id": "q1", "text": "Which?"}])),
         ]));
-        assert_eq!(asked, Ok(GenerationOutcome::Questions(vec![Question { id: "q1".into(), text: "Which?".into() }])));
+        assert_eq!(
+            asked,
+            Ok(GenerationOutcome::Questions(vec![Question { id: "q1".into(), text: "Which?".into() }]))
+        );
         let refused = read(&reply(&[
             ("outcome", json!("cannot")),
             ("code", Value::Null),

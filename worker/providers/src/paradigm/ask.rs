@@ -91,7 +91,7 @@ impl LightonAsk {
     /// A client; nothing is sent yet. Clients of one process share one `transport`.
     pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
         let endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, config.api_key, KeyHeader::Bearer, transport)?;
+            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
         Ok(Self { endpoint, model: config.model })
     }
 

@@ -45,8 +45,8 @@ struct Document {
     id: Value,
     #[serde(default)]
     name: Option<String>,
-    #[serde(default)]
-    document_extracts: Option<Vec<DocumentExtract>>,
+    #[serde(default, rename = "document_extracts")]
+    extracts: Option<Vec<DocumentExtract>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,7 +59,7 @@ struct DocumentExtract {
 
 impl Document {
     fn source(self) -> Source {
-        let extracts = self.document_extracts.unwrap_or_default().into_iter().filter_map(|extract| {
+        let extracts = self.extracts.unwrap_or_default().into_iter().filter_map(|extract| {
             Some(Extract { text: extract.text?, pages: plain(&extract.metadata["pages"]) })
         });
         Source {
@@ -74,7 +74,7 @@ impl ParadigmV2 {
     /// A client; nothing is sent yet. Clients of one process share one `transport`.
     pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
         let endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, config.api_key, KeyHeader::Bearer, transport)?;
+            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
         Ok(Self { endpoint, model: config.model })
     }
 

@@ -1,14 +1,18 @@
 //! LightOn's Paradigm: the installation of a company's documents (`/api/v2`, hosted or on premises), and the newer
 //! `/api/v3/ask`. Both answer questions; which one is asked is configuration.
 
+mod analysis;
 mod ask;
 mod document_search;
+mod files;
 
 use secrecy::SecretString;
 use url::Url;
 
+pub use self::analysis::{AnalysisAnswer, AnalysisProgress, AnalysisRequest, ParadigmAnalysis};
 pub use self::ask::LightonAsk;
 pub use self::document_search::ParadigmV2;
+pub use self::files::{FileStatus, ParadigmFiles, StoredFile, Upload};
 
 use crate::error::ProviderError;
 use crate::limits::{EXTRACT_CHARS_MAX, EXTRACTS_PER_SOURCE_MAX, SOURCES_MAX};

@@ -146,7 +146,8 @@ async fn one_callers_429_makes_every_caller_wait_once() {
         async move {
             // The first is refused; the others come a moment later and must not even ask.
             tokio::time::sleep(Duration::from_millis(n)).await;
-            let retrier = Retrier { provider: "anthropic", policy: &policy, gate: &gate, jitter: &Fixed(0.0) };
+            let retrier =
+                Retrier { provider: "anthropic", policy: &policy, gate: &gate, jitter: &Fixed(0.0) };
             let cx = CallContext::within(MINUTE);
             let answer = retrier.run(&cx, || {
                 let refused = n == 0 && started.elapsed() < Duration::from_secs(2);

@@ -3,6 +3,7 @@
 //! Rules answer `Ok(false)` and leave the cursor alone when the clause is not theirs; `Err` when it is theirs and
 //! something in it cannot be read.
 
+mod change;
 mod condition;
 mod model;
 mod output;
@@ -20,7 +21,7 @@ use super::template::shows_a_value;
 
 /// The whole of a description, read into a plan.
 pub(crate) fn parse(source: &str, tokens: &[Token], language: Language) -> Result<Plan, Reason> {
-    let mut parser = Parser { cursor: Cursor::new(source, tokens), draft: Draft::new(language), asked_model: false };
+    let mut parser = Parser { cursor: Cursor::new(source, tokens), draft: Draft::new(language), asked_model: false, pending_object: None, pending_alias: Vec::new() };
     parser.clauses()?;
     parser.finish()
 }
@@ -30,6 +31,10 @@ pub(crate) struct Parser<'a> {
     draft: Draft,
     /// A model was asked before, so that "ask it" means the model.
     asked_model: bool,
+    /// The object of "pose la question au modèle", read before the model was named.
+    pending_object: Option<Piece>,
+    /// Nouns that will name the value being made: "its address".
+    pending_alias: Vec<String>,
 }
 
 /// How a description may begin before it says what to do.

@@ -1,6 +1,7 @@
 //! Clauses that search the documents.
 
 use super::Parser;
+use crate::compile::cursor::is_one_of;
 use crate::compile::draft::forms;
 use crate::compile::error::Reason;
 use crate::compile::noun::{Meaning, eat_documents, eat_search_tool};
@@ -21,6 +22,7 @@ impl Parser<'_> {
             if self.search_place() {
                 in_documents = true;
             } else if self.search_manner() {
+                // One search per item, side by side, is how it is done anyway.
             } else if query.is_none() {
                 query = self.search_object()?;
                 if query.is_none() && self.cursor.at == here {
@@ -30,8 +32,14 @@ impl Parser<'_> {
                 return self.not_a_search(start, in_documents);
             }
         }
+        // "Answer the question" says with what only if the documents are named.
+        if is_one_of("@answer", &self.cursor.tokens[start].folded) && !in_documents {
+            self.cursor.at = start;
+            return Ok(false);
+        }
         let argument = query.unwrap_or_else(|| vec![self.draft.piece_of(self.draft.newest())]);
         let into = self.draft.declare(Kind::Result);
+        self.draft.values[into].aliases = std::mem::take(&mut self.pending_alias);
         let title = match self.draft.language {
             Language::En => "Search the documents",
             Language::Fr => "Chercher dans les documents",
@@ -53,7 +61,7 @@ impl Parser<'_> {
         if unsure {
             let reached = self.cursor.at;
             self.cursor.at = start;
-            if self.cursor.sees("use|call|run|make|do|utilise|appelle|fais|query|interroge|get|find|retrieve") {
+            if self.cursor.sees("@answer|use|call|run|make|do|utilise|appelle|fais|query|interroge|get|find|retrieve") {
                 return Ok(false);
             }
             self.cursor.at = reached;
@@ -71,6 +79,7 @@ impl Parser<'_> {
             "find out|the? answer|answers|reponse|reponses to|for|a|aux",
             "trouve|trouvez|trouver|cherche|cherchez|chercher|recherche|recherchez @det* reponse|reponses a|au|aux",
             "@search",
+            "@answer a|au|aux?",
         ]) {
             return true;
         }
@@ -103,7 +112,6 @@ impl Parser<'_> {
     fn search_place(&mut self) -> bool {
         let start = self.cursor.at;
         if self.cursor.eat("with|using|via|through|by|in|avec|par|dans")
-            && (self.cursor.eat("means of|l aide de|d?") || true)
             && eat_search_tool(&mut self.cursor)
         {
             self.cursor.eat("function|tool|()");
@@ -114,7 +122,7 @@ impl Parser<'_> {
             return true;
         }
         self.cursor.at = start;
-        if self.cursor.eat("in|within|through|across|from|against|on|dans|parmi|sur|among") && eat_documents(&mut self.cursor) {
+        if self.cursor.eat_any(&["based on", "a partir de|d|du|des", "in|within|through|across|from|against|on|dans|parmi|sur|among|using|with|avec|de|d"]) && eat_documents(&mut self.cursor) {
             return true;
         }
         self.cursor.at = start;

@@ -20,7 +20,7 @@ impl Parser<'_> {
         ]);
         if introduced
             && let Some(noun) = self.noun()?
-            && noun.each.is_some()
+            && (noun.each.is_some() || (noun.each_again && self.draft.split.is_some()))
         {
             // "Take every line separately".
             self.cursor.eat("separately|individually|separement|individuellement|in turn");

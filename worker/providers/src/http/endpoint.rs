@@ -1,96 +1,25 @@
-//! HTTP as all providers use it: one client, capped bodies, one mapping from status to error. No provider's JSON is
-//! known here, except the shapes in which they word errors.
-//!
-//! No redirect is ever followed (a redirect would carry the key elsewhere) and no proxy is read from the environment.
+//! One provider's address: requests to it, with its key, through its gate, with retries and capped replies.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use super::Transport;
+use super::failure::{error_message, is_retryable, status_error};
 use crate::context::CallContext;
 use crate::error::{ConfigError, ProviderError, scrub};
-use crate::gate::RateGate;
-use crate::limits::{BACKOFF_MAX, CONNECT_TIMEOUT, ERROR_REPLY_BYTES_MAX, REPLY_BYTES_MAX};
-use crate::retry::{Advice, Again, Failure, Jitter, OsJitter, Retrier, RetryPolicy};
-
-/// How the process speaks HTTP to its providers.
-#[derive(Debug, Clone)]
-pub struct HttpConfig {
-    /// Limit of the TCP and TLS handshake.
-    pub connect_timeout: Duration,
-    /// Sent as `User-Agent`.
-    pub user_agent: String,
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            connect_timeout: CONNECT_TIMEOUT,
-            user_agent: concat!("workflow-automation/", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
-
-/// The HTTP client for all providers of a process: rustls with ring, the machine's certificate authorities together
-/// with Mozilla's (a slim container has none of its own), no redirects, no proxy.
-pub fn http_client(config: &HttpConfig) -> Result<reqwest::Client, ConfigError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ConfigError::Client(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .connect_timeout(config.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .user_agent(&config.user_agent)
-        .build()
-        .map_err(|error| ConfigError::Client(error.without_url().to_string()))
-}
-
-/// One provider as this process reaches it. Make one for each provider and clone it into every client of that
-/// provider: the clones share the rate-limit gate.
-#[derive(Debug, Clone)]
-pub struct Transport {
-    client: reqwest::Client,
-    gate: RateGate,
-    policy: RetryPolicy,
-    jitter: Arc<dyn Jitter>,
-}
-
-impl Transport {
-    /// A provider reached over `client`, with the default policy and an open gate.
-    pub fn new(client: reqwest::Client) -> Self {
-        Self { client, gate: RateGate::new(), policy: RetryPolicy::default(), jitter: Arc::new(OsJitter) }
-    }
-
-    /// The same with another policy.
-    #[must_use]
-    pub fn with_policy(self, policy: RetryPolicy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// The same with other dice.
-    #[must_use]
-    pub fn with_jitter(self, jitter: Arc<dyn Jitter>) -> Self {
-        Self { jitter, ..self }
-    }
-}
+use crate::limits::{ERROR_REPLY_BYTES_MAX, REPLY_BYTES_MAX};
+use crate::retry::{Advice, Again, Failure, Retrier};
 
 /// A provider's address together with what authenticates us there.
 #[derive(Clone)]
@@ -104,7 +33,10 @@ pub(crate) struct Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("provider", &self.provider).field("host", &self.base.host_str()).finish()
+        f.debug_struct("Endpoint")
+            .field("provider", &self.provider)
+            .field("host", &self.base.host_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,7 +74,7 @@ impl Endpoint {
     pub(crate) fn new(
         provider: &'static str,
         base: &Url,
-        key: SecretString,
+        key: &SecretString,
         style: KeyHeader,
         transport: Transport,
     ) -> Result<Self, ConfigError> {
@@ -181,10 +113,6 @@ impl Endpoint {
         Ok(())
     }
 
-    pub(crate) fn provider(&self) -> &'static str {
-        self.provider
-    }
-
     /// A request to `path` below the base URL, whatever slashes either has.
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
         let mut url = self.base.clone();
@@ -192,9 +120,14 @@ impl Endpoint {
         self.transport.client.request(method, url).headers(self.headers.clone())
     }
 
-    pub(crate) fn post(&self, path: &str, body: &impl serde::Serialize) -> Result<RequestBuilder, ProviderError> {
-        let body = serde_json::to_vec(body)
-            .map_err(|_| ProviderError::malformed(self.provider, "the request could not be written as JSON"))?;
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: &impl serde::Serialize,
+    ) -> Result<RequestBuilder, ProviderError> {
+        let body = serde_json::to_vec(body).map_err(|_| {
+            ProviderError::malformed(self.provider, "the request could not be written as JSON")
+        })?;
         Ok(self
             .request(reqwest::Method::POST, path)
             .header(reqwest::header::CONTENT_TYPE, "application/json")
@@ -210,7 +143,44 @@ impl Endpoint {
         cx: &CallContext,
     ) -> Result<Answer<T>, ProviderError> {
         let provider = self.provider;
-        self.send(request, patience, sent, cx, |response| Box::pin(read_json(provider, response))).await
+        self.send(request, patience, sent, cx, |response| read_json(provider, response).boxed()).await
+    }
+
+    /// Sends a request whose body cannot be sent twice: the gate, but no retry.
+    pub(crate) async fn json_once<T: DeserializeOwned + Send + 'static>(
+        &self,
+        request: RequestBuilder,
+        patience: Patience,
+        cx: &CallContext,
+    ) -> Result<Answer<T>, ProviderError> {
+        let Transport { gate, policy, .. } = &self.transport;
+        let provider = self.provider;
+        let pass = gate
+            .pass(cx.deadline, policy.provider_wait_max)
+            .await
+            .map_err(|retry_after| ProviderError::RateLimited { provider, retry_after })?;
+        cx.meter.add_request();
+        let read = |response| read_json(provider, response).boxed();
+        let outcome = self.attempt(request, patience, "", cx, read).await;
+        drop(pass);
+        match outcome {
+            Ok((value, request_id)) => Ok(Answer { value, request_id, requests: 1 }),
+            Err(Failure { error, again: Again::After(pause), closes_gate: true }) => {
+                gate.close_for(pause);
+                Err(error)
+            }
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Sends a request whose answer is its status.
+    pub(crate) async fn done(
+        &self,
+        request: &RequestBuilder,
+        patience: Patience,
+        cx: &CallContext,
+    ) -> Result<(), ProviderError> {
+        self.send(request, patience, "", cx, |_| std::future::ready(Ok(())).boxed()).await.map(|_| ())
     }
 
     /// Sends a request, with retries, and reads a successful reply with `read`.
@@ -233,7 +203,10 @@ impl Endpoint {
                 Box::pin(async move {
                     // Only a streamed body cannot be sent twice; none is sent through here.
                     let copy = copy.ok_or_else(|| {
-                        Failure::fatal(ProviderError::malformed(self.provider, "the request cannot be repeated"))
+                        Failure::fatal(ProviderError::malformed(
+                            self.provider,
+                            "the request cannot be repeated",
+                        ))
                     })?;
                     self.attempt(copy, patience, sent, cx, read).await
                 })
@@ -275,7 +248,11 @@ impl Endpoint {
         }
         // The error's own text names the URL; ours does not.
         let reason = if error.is_connect() { "it cannot be reached" } else { "the connection broke" };
-        Failure::transient(ProviderError::Unavailable { provider, reason: reason.to_owned(), retry_after: None })
+        Failure::transient(ProviderError::Unavailable {
+            provider,
+            reason: reason.to_owned(),
+            retry_after: None,
+        })
     }
 
     /// What a reply other than a success means.
@@ -296,32 +273,6 @@ impl Endpoint {
     }
 }
 
-pub(crate) fn is_retryable(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error()
-}
-
-/// The action a failed status calls for. Also used for errors that arrive within a stream.
-pub(crate) fn status_error(
-    provider: &'static str,
-    status: StatusCode,
-    message: String,
-    advice: Advice,
-) -> ProviderError {
-    let retry_after = advice.retry_after;
-    let unavailable =
-        |reason: &str| ProviderError::Unavailable { provider, reason: reason.to_owned(), retry_after };
-    match status.as_u16() {
-        401..=403 => ProviderError::Unauthorized { provider, status: status.as_u16() },
-        413 => ProviderError::TooLong { provider, message },
-        400 if message.to_ascii_lowercase().contains("too long") => ProviderError::TooLong { provider, message },
-        429 => ProviderError::RateLimited { provider, retry_after: retry_after.unwrap_or(BACKOFF_MAX) },
-        408 | 504 => unavailable("it took too long"),
-        503 | 529 => unavailable("it is overloaded"),
-        500..=599 => unavailable(&format!("it reported an internal error (status {})", status.as_u16())),
-        _ => ProviderError::Rejected { provider, status: status.as_u16(), message },
-    }
-}
-
 fn request_id(headers: &HeaderMap) -> Option<String> {
     const NAMES: [&str; 2] = ["request-id", "x-request-id"];
     const CHARS_MAX: usize = 100;
@@ -339,8 +290,9 @@ async fn read_json<T: DeserializeOwned>(provider: &'static str, response: Respon
         BodyError::Broken => connection_broke(provider),
     })?;
     // The parser's own message may quote the reply, so it is not passed on.
-    serde_json::from_slice(&body)
-        .map_err(|_| Failure::fatal(ProviderError::malformed(provider, "it is not the JSON that was expected")))
+    serde_json::from_slice(&body).map_err(|_| {
+        Failure::fatal(ProviderError::malformed(provider, "it is not the JSON that was expected"))
+    })
 }
 
 pub(crate) fn connection_broke(provider: &'static str) -> Failure {
@@ -365,78 +317,17 @@ async fn read_capped(mut response: Response, bytes_max: usize) -> Result<Bytes, 
     Ok(body.freeze())
 }
 
-/// The ways in which providers word an error: `{"error": {"message"}}`, `{"error": "…"}`, `{"detail": "…"}`,
-/// `{"detail": [{"msg"}]}`, `{"message"}`.
-#[derive(Debug, Deserialize)]
-struct ErrorBody {
-    #[serde(default)]
-    error: Option<ErrorText>,
-    #[serde(default)]
-    detail: Option<ErrorText>,
-    #[serde(default)]
-    message: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum ErrorText {
-    Plain(String),
-    Object {
-        #[serde(alias = "msg")]
-        message: String,
-    },
-    List(Vec<ErrorText>),
-    Other(serde::de::IgnoredAny),
-}
-
-impl ErrorText {
-    fn text(&self) -> Option<String> {
-        match self {
-            Self::Plain(text) | Self::Object { message: text } => Some(text.clone()),
-            Self::List(items) => {
-                let texts: Vec<String> = items.iter().filter_map(Self::text).collect();
-                (!texts.is_empty()).then(|| texts.join("; "))
-            }
-            Self::Other(_) => None,
-        }
-    }
-}
-
-fn error_message(body: &[u8]) -> Option<String> {
-    let body: ErrorBody = serde_json::from_slice(body).ok()?;
-    let detail = body.detail.as_ref().and_then(ErrorText::text);
-    let error = body.error.as_ref().and_then(ErrorText::text);
-    detail.or(error).or(body.message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_known_shape_of_error_is_read() {
-        let read = |body: &str| error_message(body.as_bytes());
-        assert_eq!(
-            read(r#"{"type":"error","error":{"type":"x","message":"bad"}}"#).as_deref(),
-            Some("bad")
-        );
-        assert_eq!(read(r#"{"error":"bad"}"#).as_deref(), Some("bad"));
-        assert_eq!(
-            read(r#"{"id":"1","code":"c","error":"e","detail":"why","doc_url":"u"}"#).as_deref(),
-            Some("why")
-        );
-        assert_eq!(read(r#"{"detail":[{"loc":["q"],"msg":"a"},{"msg":"b"}]}"#).as_deref(), Some("a; b"));
-        assert_eq!(read(r#"{"message":"m"}"#).as_deref(), Some("m"));
-        assert_eq!(read(r#"{"detail":5}"#), None);
-        assert_eq!(read("<html>"), None);
-    }
+    use crate::http::{HttpConfig, http_client};
 
     #[test]
     fn a_base_url_with_credentials_is_refused_without_repeating_them() {
         let url: Url = "https://user:hunter2@api.example.com".parse().unwrap();
         let transport = Transport::new(http_client(&HttpConfig::default()).unwrap());
-        let error =
-            Endpoint::new("anthropic", &url, SecretString::from("k"), KeyHeader::ApiKey, transport).unwrap_err();
+        let error = Endpoint::new("anthropic", &url, &SecretString::from("k"), KeyHeader::ApiKey, transport)
+            .unwrap_err();
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 
@@ -447,7 +338,7 @@ mod tests {
             let endpoint = Endpoint::new(
                 "paradigm",
                 &base.parse().unwrap(),
-                SecretString::from("k"),
+                &SecretString::from("k"),
                 KeyHeader::Bearer,
                 transport.clone(),
             )

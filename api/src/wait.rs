@@ -1,0 +1,81 @@
+//! Waiting for the end of a job: woken by the hub, never polling, and never longer than asked.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use shared::{
+    id::{JobId, TenantId},
+    job::JobStatus,
+    limits,
+    store::StoreError,
+};
+use tokio::time::Instant;
+
+use crate::Api;
+
+/// `Preference-Applied`
+pub(crate) fn preference_applied(patience: Duration) -> (HeaderName, HeaderValue) {
+    let name = HeaderName::from_static("preference-applied");
+    let value = HeaderValue::try_from(format!("wait={}", patience.as_secs()));
+    (name, value.expect("digits are a header value"))
+}
+
+/// What `Prefer: wait=N` asks for, at most the limit; zero when it does not. A preference that cannot be read is
+/// ignored, as RFC 7240 has it.
+pub(crate) fn preferred(headers: &HeaderMap) -> Duration {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let wait = values.flat_map(|value| value.split([',', ';'])).find_map(|preference| {
+        let (name, seconds) = preference.split_once('=')?;
+        let seconds = seconds.trim().trim_matches('"').parse().ok()?;
+        name.trim().eq_ignore_ascii_case("wait").then_some(seconds)
+    });
+    Duration::from_secs(wait.unwrap_or(0)).min(limits::WAIT_MAX)
+}
+
+/// Waits until the job is final, `patience` is over, or the process ends; answers the state it was last seen in.
+/// `None`: the tenant has no such job.
+pub(crate) async fn until_final(
+    api: &Api,
+    tenant: &TenantId,
+    id: JobId,
+    patience: Duration,
+) -> Result<Option<JobStatus>, StoreError> {
+    let deadline = Instant::now() + patience;
+    let mut listener = api.hub.listen(id); // before the first look, so that nothing falls between
+    loop {
+        let status = api.store.job_status(tenant, id).await?;
+        if patience.is_zero() || status.is_none_or(JobStatus::is_final) {
+            return Ok(status);
+        }
+        tokio::select! {
+            biased;
+            () = api.shutdown.cancelled() => return Ok(status),
+            () = tokio::time::sleep_until(deadline) => return Ok(status),
+            () = listener.news() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(values: &[&str]) -> u64 {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("prefer", HeaderValue::from_str(value).unwrap());
+        }
+        preferred(&headers).as_secs()
+    }
+
+    #[test]
+    fn a_preference_is_read_where_it_can_be_and_ignored_where_not() {
+        assert_eq!(asked(&["wait=10"]), 10);
+        assert_eq!(asked(&["respond-async, Wait = 5"]), 5);
+        assert_eq!(asked(&["respond-async", "wait=\"7\""]), 7);
+        assert_eq!(asked(&["wait=1000"]), 60);
+        for none in [&[][..], &["wait"], &["wait=-1"], &["wait=soon"], &["waiting=5"]] {
+            assert_eq!(asked(none), 0, "{none:?}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Claiming: the state change that gives jobs to a worker, and waiting for there being some.
+//!
+//! A claim whose answer nobody reads would leave its jobs to their leases and burn an attempt of each. So every
+//! claim says until when it is of use, by the clock of Redis as the last answer told it: one that Redis carries
+//! out later (it was paused, or the network was) gives nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use redis::{FromRedisValue, Value as Reply};
+
+use super::{
+    Store, StoreError, record,
+    record::Fields,
+    script,
+    state::{millis, unexpected},
+};
+use crate::{
+    job::{JobSpec, Queue},
+    limits,
+    time::Timestamp,
+};
+
+/// What a worker holds of a job it claimed.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Named in every write of this attempt.
+    pub fence: u64,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// When this attempt began, by the clock of Redis.
+    pub started_at: Timestamp,
+    /// When the job expires; none for webhook messages.
+    pub expires_at: Option<Timestamp>,
+    /// An earlier attempt has recorded tool calls: this one is answered from them.
+    pub resumed: bool,
+}
+
+/// What a claim found.
+#[derive(Debug)]
+pub struct ClaimAnswer {
+    /// When the queue should be looked at again even without a wake-up.
+    pub look_again_in: Duration,
+    /// The jobs, each readable or to be failed as unreadable.
+    pub jobs: Vec<(JobSpec, Claim)>,
+}
+
+/// The clock of Redis, as far as this process knows it.
+#[derive(Debug, Default)]
+pub(super) struct RedisClock(Mutex<Option<(Timestamp, Instant)>>);
+
+impl RedisClock {
+    fn saw(&self, now: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    }
+
+    /// Never later than the clock of Redis really is, unless that stepped back; zero when not known.
+    fn after(&self, duration: Duration) -> Timestamp {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.map_or(Timestamp::from_millis(0), |(now, at)| now.plus(at.elapsed()).plus(duration))
+    }
+}
+
+impl Store {
+    /// Takes at most `n` jobs of a queue for a worker.
+    pub async fn claim(&self, queue: Queue, worker: &str, n: usize) -> Result<ClaimAnswer, StoreError> {
+        let not_after = self.clock.after(limits::REDIS_RESPONSE_TIMEOUT);
+        let reply: Vec<Reply> = script::CLAIM
+            .key(&self.prefix)
+            .arg(queue.as_str())
+            .arg(worker)
+            .arg(n.min(limits::CLAIM_BATCH_MAX))
+            .arg(millis(self.lease))
+            .arg(not_after.as_millis())
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        let mut reply = reply.into_iter();
+        let look_again_in: u64 = take(reply.next())?;
+        let now = Timestamp::from_millis(take(reply.next())?);
+        self.clock.saw(now);
+        let mut jobs = Vec::new();
+        for claimed in reply {
+            match claimed_job(claimed, now) {
+                Ok(job) => jobs.push(job),
+                // Its attempts run out and it ends as `worker_lost`; other jobs go on.
+                Err(error) => tracing::error!(%error, "A claimed job does not read; it is left to its lease."),
+            }
+        }
+        Ok(ClaimAnswer { look_again_in: Duration::from_millis(look_again_in), jobs })
+    }
+
+    /// Blocks on the queue's wake list, at most for `block`.
+    pub(crate) async fn wait_for_wake(
+        &self,
+        connection: &mut redis::aio::MultiplexedConnection,
+        queue: Queue,
+        block: Duration,
+    ) -> Result<(), StoreError> {
+        let key = self.key(format_args!("q:{}:wake", queue.as_str()));
+        let _: Option<(String, String)> =
+            redis::cmd("BLPOP").arg(key).arg(block.as_secs_f64()).query_async(connection).await?;
+        Ok(())
+    }
+}
+
+fn claimed_job(reply: Reply, now: Timestamp) -> Result<(JobSpec, Claim), StoreError> {
+    type Claimed = (String, u64, u32, String, HashMap<String, String>);
+    let (id, fence, attempt, input, fields): Claimed = take(Some(reply))?;
+    let fields = Fields(fields);
+    let spec = record::spec(&fields, input).map_err(|error| StoreError::Unreadable(format!("{id}: {error}")))?;
+    let expires_at = fields.time("expires_at").filter(|at| at.as_millis() > 0);
+    let resumed = fields.number::<u64>("journal_bytes") > 0;
+    Ok((spec, Claim { fence, attempt, started_at: now, expires_at, resumed }))
+}
+
+fn take<T: FromRedisValue>(reply: Option<Reply>) -> Result<T, StoreError> {
+    let reply = reply.ok_or_else(|| unexpected("a short answer"))?;
+    T::from_redis_value(reply).map_err(|error| unexpected(&error.to_string()))
+}

@@ -1,0 +1,314 @@
+//! A full-text index over a folder of documents. BM25 scoring is the `bm25` crate's; this file reads files, cuts them
+//! into passages, and decides when the best passage is good enough to be called an answer.
+//!
+//! Invariants: the same folder gives the same answers (files in order of name, ties by position), and a query whose
+//! words are mostly not in the document is `NOT_FOUND`, never the least bad passage.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use bm25::{DefaultTokenizer, Document, Language, SearchEngine, SearchEngineBuilder, Tokenizer};
+
+/// Begins every answer that is none; programs branch on it.
+pub const NOT_FOUND: &str = "NOT_FOUND: no document answers this question.";
+
+/// 256 KiB, about a hundred printed pages: larger is not a document people ask questions of, and would slow the start.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Files taken from one folder; the index is held in memory.
+const FILES_MAX: usize = 2_000;
+/// Folders within folders.
+const DEPTH_MAX: usize = 8;
+/// Characters of a query that are read; longer questions are prose.
+const QUERY_CHARS_MAX: usize = 2_000;
+/// Characters of one answer's passage.
+const PASSAGE_CHARS_MAX: usize = 700;
+/// Share of the query's words, weighted by rarity, that the passage's document must hold.
+const RELEVANCE_MIN: f64 = 0.6;
+/// The passage itself must hold at least this share of what its document holds.
+const PASSAGE_SHARE_MIN: f64 = 0.34;
+
+/// The answer to a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The passage and the name of its document, or [`NOT_FOUND`].
+    pub text: String,
+    /// Names of the documents the answer quotes; empty when nothing was found.
+    pub sources: Vec<String>,
+}
+
+/// Documents ready to be searched, in English and in French.
+pub struct DocumentIndex {
+    names: Vec<String>,
+    skipped: Vec<String>,
+    passages: Vec<Passage>,
+    analysers: [Analyser; 2],
+}
+
+struct Passage {
+    document: usize,
+    text: String,
+}
+
+/// One language's view of the passages.
+struct Analyser {
+    tokenizer: DefaultTokenizer,
+    engine: SearchEngine<usize>,
+    /// Words of each document, its title included.
+    words: Vec<BTreeSet<String>>,
+    /// In how many documents a word occurs.
+    frequency: BTreeMap<String, usize>,
+    /// Words that ask rather than say.
+    asking: BTreeSet<String>,
+}
+
+impl DocumentIndex {
+    /// Reads the `.md` and `.txt` files of a folder and its subfolders. Files that are too large or not UTF-8 are
+    /// left out and named by [`DocumentIndex::skipped`].
+    pub fn from_folder(folder: &Path) -> io::Result<Self> {
+        let mut files = Vec::new();
+        let mut skipped = Vec::new();
+        collect(folder, "", 0, &mut files, &mut skipped)?;
+        files.sort();
+        files.truncate(FILES_MAX);
+        let mut texts = Vec::new();
+        for name in files {
+            match String::from_utf8(fs::read(folder.join(&name))?) {
+                Ok(text) => texts.push((name, text)),
+                Err(_) => skipped.push(name),
+            }
+        }
+        skipped.sort();
+        Ok(Self::from_texts(texts, skipped))
+    }
+
+    fn from_texts(texts: Vec<(String, String)>, skipped: Vec<String>) -> Self {
+        let mut names = Vec::new();
+        let mut passages = Vec::new();
+        let mut bodies = Vec::new();
+        let mut searchable = Vec::new();
+        for (name, text) in texts {
+            let text = text.trim_start_matches('\u{feff}');
+            let title = title(&name, text);
+            for passage in passages_of(text) {
+                // The title tells what "it" is in a passage that does not repeat it.
+                searchable.push(format!("{title}\n{passage}"));
+                passages.push(Passage { document: names.len(), text: passage });
+            }
+            bodies.push(format!("{title}\n{text}"));
+            names.push(name);
+        }
+        let analysers = [
+            Analyser::new(&Language::English, &searchable, &bodies),
+            Analyser::new(&Language::French, &searchable, &bodies),
+        ];
+        Self { names, skipped, passages, analysers }
+    }
+
+    /// How many documents there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no document at all.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Files that were left out: too large, not UTF-8.
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    /// The best passage of the best document, or [`NOT_FOUND`].
+    pub fn answer(&self, query: &str) -> Answer {
+        let query: String = query.chars().take(QUERY_CHARS_MAX).collect();
+        let best = self
+            .analysers_for(&query)
+            .into_iter()
+            .filter_map(|analyser| analyser.best(&query, &self.passages))
+            .max_by(|a, b| a.relevance.total_cmp(&b.relevance).then(b.passage.cmp(&a.passage)));
+        match best {
+            Some(found) => {
+                let passage = &self.passages[found.passage];
+                let name = self.names[passage.document].clone();
+                Answer { text: format!("{} [{name}]", shorten(&passage.text)), sources: vec![name] }
+            }
+            None => Answer { text: NOT_FOUND.to_owned(), sources: Vec::new() },
+        }
+    }
+
+    /// The analyser of the query's language; both when the query does not tell.
+    fn analysers_for(&self, query: &str) -> Vec<&Analyser> {
+        let query = without_elisions(query);
+        let plain = query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).count();
+        let dropped: Vec<usize> =
+            self.analysers.iter().map(|a| plain.saturating_sub(a.tokenizer.tokenize(&query).len())).collect();
+        match dropped[0].cmp(&dropped[1]) {
+            std::cmp::Ordering::Greater => vec![&self.analysers[0]],
+            std::cmp::Ordering::Less => vec![&self.analysers[1]],
+            std::cmp::Ordering::Equal => self.analysers.iter().collect(),
+        }
+    }
+}
+
+struct Found {
+    passage: usize,
+    relevance: f64,
+}
+
+impl Analyser {
+    fn new(language: &Language, searchable: &[String], bodies: &[String]) -> Self {
+        const ASKING: &str = "what who whom whose when where which why how many much long often does do did is are can \
+            could should must may will would there anyone tell know give find get use used using quel quelle quels \
+            quelles qui que quoi quand où comment combien pourquoi est sont peut doit faut il elle puis je nous avons \
+            our please need want company nova entreprise";
+        let tokenizer = DefaultTokenizer::builder().language_mode(language.clone()).build();
+        let mut frequency = BTreeMap::new();
+        let words: Vec<BTreeSet<String>> =
+            bodies.iter().map(|body| tokenizer.tokenize(&without_elisions(body)).into_iter().collect()).collect();
+        for word in words.iter().flatten() {
+            *frequency.entry(word.clone()).or_insert(0) += 1;
+        }
+        let documents = searchable.iter().enumerate().map(|(id, text)| Document::new(id, without_elisions(text)));
+        let engine = SearchEngineBuilder::<usize>::with_tokenizer_and_documents(
+            DefaultTokenizer::builder().language_mode(language.clone()).build(),
+            documents,
+        )
+        .build();
+        let asking = ASKING.split_whitespace().flat_map(|word| tokenizer.tokenize(word)).collect();
+        Self { tokenizer, engine, words, frequency, asking }
+    }
+
+    /// The words of a text as they are compared. French elisions are taken apart first: to the tokenizer
+    /// `l'indemnité` is one word.
+    fn tokens(&self, text: &str) -> BTreeSet<String> {
+        self.tokenizer.tokenize(&without_elisions(text)).into_iter().collect()
+    }
+
+    /// The best passage whose document holds enough of the query's words.
+    fn best(&self, query: &str, passages: &[Passage]) -> Option<Found> {
+        let words: BTreeSet<String> =
+            self.tokens(query).into_iter().filter(|word| !self.asking.contains(word)).collect();
+        let total: f64 = words.iter().map(|word| self.weight(word)).sum();
+        if total <= 0.0 {
+            return None;
+        }
+        let mut hits = self.engine.search(&without_elisions(query), None);
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.document.id.cmp(&b.document.id)));
+        for hit in hits {
+            let document = &self.words[passages[hit.document.id].document];
+            let share = |held: &dyn Fn(&String) -> bool| {
+                words.iter().filter(|word| held(word)).map(|word| self.weight(word)).sum::<f64>() / total
+            };
+            let in_document = share(&|word| document.contains(word));
+            let in_passage = self.tokens(&hit.document.contents);
+            let in_passage = share(&|word| in_passage.contains(word));
+            if in_document >= RELEVANCE_MIN && in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN {
+                return Some(Found { passage: hit.document.id, relevance: in_document + in_passage });
+            }
+        }
+        None
+    }
+
+    /// Rare words weigh more; a word no document holds weighs most.
+    fn weight(&self, word: &str) -> f64 {
+        let holding = self.frequency.get(word).copied().unwrap_or(0);
+        let documents = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        let holding = u32::try_from(holding).unwrap_or(u32::MAX);
+        (1.0 + f64::from(documents) / (f64::from(holding) + 0.5)).ln()
+    }
+}
+
+/// `l'indemnité` to `l indemnité`; English apostrophes ("don't") stay.
+fn without_elisions(text: &str) -> String {
+    const ELIDED: [&str; 12] = ["l", "d", "qu", "n", "s", "m", "t", "j", "c", "jusqu", "lorsqu", "puisqu"];
+    let mut result = String::with_capacity(text.len());
+    let mut word = String::new();
+    for c in text.chars() {
+        if matches!(c, '\'' | '’') && ELIDED.contains(&word.to_lowercase().as_str()) {
+            result.push(' ');
+            word.clear();
+            continue;
+        }
+        if c.is_alphanumeric() {
+            word.push(c);
+        } else {
+            word.clear();
+        }
+        result.push(c);
+    }
+    result
+}
+
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    files: &mut Vec<String>,
+    skipped: &mut Vec<String>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(file_name) = entry.file_name().into_string() else { continue };
+        let name = format!("{prefix}{file_name}");
+        // Links are not followed: the folder is what the operator chose to show.
+        let kind = entry.file_type()?;
+        let document = Path::new(&file_name)
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("md") || e.eq_ignore_ascii_case("txt"));
+        if kind.is_dir() && depth < DEPTH_MAX && !file_name.starts_with('.') {
+            collect(&entry.path(), &format!("{name}/"), depth + 1, files, skipped)?;
+        } else if kind.is_file() && document {
+            if entry.metadata()?.len() > FILE_BYTES_MAX || files.len() >= FILES_MAX {
+                skipped.push(name);
+            } else {
+                files.push(name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The first heading, and the words of the file's name.
+fn title(name: &str, text: &str) -> String {
+    let heading = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim_start_matches('#').trim();
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    format!("{heading} {}", stem.replace(['-', '_', '/'], " "))
+}
+
+/// Paragraphs, each on one line; a heading goes with the paragraph below it.
+fn passages_of(text: &str) -> Vec<String> {
+    let mut passages = Vec::new();
+    let mut heading = String::new();
+    for block in text.replace("\r\n", "\n").split("\n\n") {
+        let mut body = Vec::new();
+        for line in block.lines() {
+            let line = line.trim();
+            if line.starts_with('#') {
+                line.trim_start_matches('#').trim().clone_into(&mut heading);
+            } else if !line.is_empty() {
+                body.push(line.trim_start_matches("- ").trim_start_matches("* "));
+            }
+        }
+        if body.is_empty() {
+            continue;
+        }
+        passages.push(body.join(" "));
+    }
+    if passages.is_empty() && !heading.is_empty() {
+        passages.push(heading);
+    }
+    passages
+}
+
+/// At most so many characters, cut after a sentence or else after a word.
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= PASSAGE_CHARS_MAX {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(PASSAGE_CHARS_MAX).collect();
+    let end = cut.rfind(". ").map(|at| at + 1).or_else(|| cut.rfind(' ')).unwrap_or(cut.len());
+    format!("{} …", &cut[..end])
+}

@@ -1,0 +1,181 @@
+//! `POST /api/v2/chat/document-analysis`: a question that needs whole documents read. It is a job at the provider's:
+//! started, then polled. There is no way to cancel one; a caller that gives up leaves it to end by itself.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{PROVIDER, ParadigmConfig, plain};
+use crate::context::CallContext;
+use crate::error::{ConfigError, ProviderError};
+use crate::http::{Endpoint, KeyHeader, Patience, Transport};
+use crate::limits::{
+    ANALYSIS_DOCUMENTS_MAX, FRESH_NOT_FOUND_MAX, POLL_INTERVAL, POLL_REQUEST_TIMEOUT, SEARCH_REQUEST_TIMEOUT,
+};
+
+const PATH: &str = "/api/v2/chat/document-analysis";
+
+/// A question to whole documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalysisRequest {
+    /// The question.
+    pub query: String,
+    /// The documents; at least one.
+    pub document_ids: Vec<i64>,
+}
+
+/// How far an analysis is, in the provider's words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnalysisProgress {
+    /// Such as `processing`.
+    pub status: String,
+    /// As the provider counts.
+    pub progress: Option<f64>,
+    /// Such as the reduction it is in.
+    pub phase: Option<String>,
+}
+
+/// A finished analysis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalysisAnswer {
+    /// The answer.
+    pub answer: String,
+    /// HTTP requests of this call, polls included.
+    pub requests: u32,
+    /// The provider's id of the last request, for its support.
+    pub request_id: Option<String>,
+}
+
+/// Document analysis of an installation.
+#[derive(Debug, Clone)]
+pub struct ParadigmAnalysis {
+    endpoint: Endpoint,
+    model: Option<String>,
+    poll_interval: Duration,
+}
+
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    query: &'a str,
+    document_ids: &'a [i64],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Started {
+    chat_response_id: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct State {
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    progress: Option<Value>,
+    #[serde(default)]
+    reduction_phase: Option<Value>,
+    #[serde(default)]
+    result: Option<String>,
+    #[serde(default)]
+    detailed_analysis: Option<String>,
+}
+
+impl State {
+    fn progress(&self) -> AnalysisProgress {
+        AnalysisProgress {
+            status: self.status.clone().unwrap_or_default(),
+            progress: self.progress.as_ref().and_then(Value::as_f64),
+            phase: self.reduction_phase.as_ref().and_then(plain),
+        }
+    }
+}
+
+impl ParadigmAnalysis {
+    /// A client; nothing is sent yet. Clients of one installation share one `transport`.
+    pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
+        let endpoint =
+            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
+        Ok(Self { endpoint, model: config.model, poll_interval: POLL_INTERVAL })
+    }
+
+    /// The same, polling at another pace.
+    #[must_use]
+    pub fn with_poll_interval(self, poll_interval: Duration) -> Self {
+        Self { poll_interval, ..self }
+    }
+
+    /// Starts an analysis and polls it to its end, at most until the deadline of `cx`. `progress` hears of every
+    /// poll.
+    pub async fn analyze(
+        &self,
+        request: &AnalysisRequest,
+        progress: &(dyn Fn(AnalysisProgress) + Send + Sync),
+        cx: &CallContext,
+    ) -> Result<AnalysisAnswer, ProviderError> {
+        let documents = request.document_ids.len();
+        if documents == 0 || documents > ANALYSIS_DOCUMENTS_MAX {
+            let message = format!("one to {ANALYSIS_DOCUMENTS_MAX} documents can be analysed at a time");
+            return Err(ProviderError::Rejected { provider: PROVIDER, status: 403, message });
+        }
+        let body =
+            Body { query: &request.query, document_ids: &request.document_ids, model: self.model.as_deref() };
+        let http = self.endpoint.post(PATH, &body)?;
+        let patience = Patience::of(SEARCH_REQUEST_TIMEOUT);
+        let started = self.endpoint.json::<Started>(&http, patience, &request.query, cx).await?;
+        let id = plain(&started.value.chat_response_id).filter(|id| is_plain_id(id));
+        let id = id.ok_or_else(|| ProviderError::malformed(PROVIDER, "it names no analysis"))?;
+        self.poll(&format!("{PATH}/{id}"), started.requests, progress, cx).await
+    }
+
+    async fn poll(
+        &self,
+        path: &str,
+        mut requests: u32,
+        progress: &(dyn Fn(AnalysisProgress) + Send + Sync),
+        cx: &CallContext,
+    ) -> Result<AnalysisAnswer, ProviderError> {
+        let begun = Instant::now();
+        loop {
+            if Instant::now() + self.poll_interval >= cx.deadline {
+                return Err(ProviderError::Timeout { provider: PROVIDER });
+            }
+            sleep(self.poll_interval).await;
+            let http = self.endpoint.request(Method::GET, path);
+            let state = self.endpoint.json::<State>(&http, Patience::of(POLL_REQUEST_TIMEOUT), "", cx).await;
+            let state = match state {
+                // Just started: not known everywhere yet.
+                Err(ProviderError::Rejected { status: 404, .. }) if begun.elapsed() < FRESH_NOT_FOUND_MAX => {
+                    requests = requests.saturating_add(1);
+                    continue;
+                }
+                other => other?,
+            };
+            requests = requests.saturating_add(state.requests);
+            progress(state.value.progress());
+            match state.value.status.as_deref().unwrap_or_default().to_ascii_lowercase().as_str() {
+                "completed" | "complete" | "finished" | "success" | "done" => {
+                    let answer = state.value.result.or(state.value.detailed_analysis);
+                    let answer =
+                        answer.ok_or_else(|| ProviderError::malformed(PROVIDER, "it holds no result"))?;
+                    return Ok(AnalysisAnswer { answer, requests, request_id: state.request_id });
+                }
+                "failed" | "failure" | "error" | "cancelled" | "canceled" => {
+                    let message = "the analysis of the documents failed there".to_owned();
+                    return Err(ProviderError::Rejected { provider: PROVIDER, status: 200, message });
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An identifier from outside becomes part of a path only when it cannot be anything else there.
+fn is_plain_id(id: &str) -> bool {
+    const ID_CHARS_MAX: usize = 100;
+    (1..=ID_CHARS_MAX).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}

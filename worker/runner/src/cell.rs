@@ -1,0 +1,153 @@
+//! The life of one cell: descriptors, walls, interpreter, one run, end.
+//!
+//! Invariant: [`live`] never returns, whatever happens.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use pyo3::prelude::*;
+use wire::codec::{PREFIX_BYTES, TO_CELL_FRAME_BYTES_MAX};
+use wire::control::Refusal;
+use wire::frame::FromCell;
+
+use crate::interpreter;
+use crate::jail::{Walls, WorkFolder};
+use crate::kernel;
+use crate::zygote::socket_pair;
+
+/// Where a cell finds its socket.
+const CHANNEL: i32 = 3;
+
+/// Exit codes, for the log: the worker decides by frames, not by these.
+const EXIT_WALL: i32 = 71;
+const EXIT_GLUE: i32 = 72;
+const FIX_PYTHON: &str = "reinstall Python's standard library, then build the runner again";
+
+/// Both ends of what connects a cell with the worker.
+#[derive(Debug)]
+pub struct Pipes {
+    /// The conversation.
+    pub channel: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    pidfd: Option<OwnedFd>,
+    work: Option<OwnedFd>,
+}
+
+impl Pipes {
+    /// The worker's ends and the cell's ends.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (worker_channel, cell_channel) = socket_pair()?;
+        let (stdout, cell_stdout) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (stderr, cell_stderr) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok((
+            Self { channel: worker_channel, stdout, stderr, pidfd: None, work: None },
+            Self { channel: cell_channel, stdout: cell_stdout, stderr: cell_stderr, pidfd: None, work: None },
+        ))
+    }
+
+    /// Adds what is known only after the fork.
+    pub fn with(mut self, pidfd: OwnedFd, work: Option<OwnedFd>) -> Self {
+        self.pidfd = Some(pidfd);
+        self.work = work;
+        self
+    }
+
+    /// In the order of `CellDescriptors::ORDER`.
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let mut all = vec![self.channel.as_fd(), self.stdout.as_fd(), self.stderr.as_fd()];
+        all.extend(self.pidfd.as_ref().map(AsFd::as_fd));
+        all.extend(self.work.as_ref().map(AsFd::as_fd));
+        all
+    }
+}
+
+/// Becomes a cell, for good.
+pub fn live(py: Python<'_>, walls: &Walls, cell: u64, work: &WorkFolder, pipes: &Pipes) -> ! {
+    kernel::unblock_child_signal();
+    if let Err(refusal) = arrange(pipes).and_then(|()| walls.raise(cell, work)) {
+        // Descriptor 3 may not be in place: the one we were given is, until the end.
+        send(pipes.channel.as_fd(), &FromCell::Wall(refusal));
+        kernel::exit_now(EXIT_WALL);
+    }
+    // SAFETY: the counterpart of PyOS_BeforeFork, in the child, which has this one thread.
+    unsafe { pyo3::ffi::PyOS_AfterFork_Child() };
+    if let Err(error) = interpreter::warm(py, &work.path_inside()) {
+        let reason = error.to_string();
+        send_on_channel(&FromCell::Wall(Refusal { layer: "python".to_owned(), reason, fix: FIX_PYTHON.to_owned() }));
+        kernel::exit_now(EXIT_GLUE);
+    }
+    let Some(frame) = read_start_frame() else { kernel::exit_now(0) };
+    if let Err(error) = interpreter::run(py, &frame, CHANNEL, walls.base_memory_bytes()) {
+        error.print(py);
+        kernel::exit_now(EXIT_GLUE);
+    }
+    kernel::exit_now(0)
+}
+
+/// Puts the four descriptors of a cell in place. The others go after the last wall that needs one.
+fn arrange(pipes: &Pipes) -> Result<(), Refusal> {
+    let placed = kernel::place_descriptor(pipes.stdout.as_fd(), 1)
+        .and_then(|()| kernel::place_descriptor(pipes.stderr.as_fd(), 2))
+        .and_then(|()| kernel::place_descriptor(pipes.channel.as_fd(), CHANNEL));
+    placed.map_err(|error| Refusal {
+        layer: "descriptors".to_owned(),
+        reason: error.to_string(),
+        fix: "raise the limit of open files".to_owned(),
+    })
+}
+
+fn read_start_frame() -> Option<Vec<u8>> {
+    let mut prefix = [0; PREFIX_BYTES];
+    read_exactly(&mut prefix)?;
+    let frame_bytes = u32::from_be_bytes(prefix) as usize;
+    if frame_bytes > TO_CELL_FRAME_BYTES_MAX {
+        return None;
+    }
+    let mut frame = vec![0; frame_bytes];
+    read_exactly(&mut frame)?;
+    Some(frame)
+}
+
+fn read_exactly(mut buffer: &mut [u8]) -> Option<()> {
+    // SAFETY: descriptor 3 is the channel, put there by `arrange`, and stays open.
+    let channel = unsafe { BorrowedFd::borrow_raw(CHANNEL) };
+    while !buffer.is_empty() {
+        match rustix::io::read(channel, &mut *buffer) {
+            Ok(0) => return None,
+            Ok(count) => buffer = &mut buffer[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(())
+}
+
+fn send_on_channel(frame: &FromCell) {
+    // SAFETY: descriptor 3 is the channel, put there by `arrange`, and stays open.
+    send(unsafe { BorrowedFd::borrow_raw(CHANNEL) }, frame);
+}
+
+fn send(channel: BorrowedFd<'_>, frame: &FromCell) {
+    if let Ok(bytes) = wire::codec::encode(frame) {
+        // A frame of a few hundred bytes fits the empty socket buffer whole; nobody hears a failure any more.
+        let _ = rustix::io::write(channel, &bytes);
+    }
+}
+
+/// In the zygote: what a first cell said about its walls before it ended.
+pub fn read_verdict(channel: &OwnedFd) -> Result<(), Refusal> {
+    let mut said = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(count) = rustix::io::read(channel, &mut chunk) {
+        if count == 0 {
+            break;
+        }
+        said.extend_from_slice(&chunk[..count]);
+    }
+    let Some(body) = said.get(PREFIX_BYTES..) else { return Ok(()) };
+    match wire::codec::decode(body) {
+        Ok(FromCell::Wall(refusal)) => Err(refusal),
+        _ => Ok(()),
+    }
+}

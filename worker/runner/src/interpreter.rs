@@ -1,0 +1,141 @@
+//! The embedded CPython: started once, isolated from environment, site packages and signals.
+//!
+//! Invariant: nothing of the host shows in it: no environment, no user site, no `.pth`, no current folder in the path.
+
+use std::ffi::{CStr, CString};
+use std::path::PathBuf;
+use std::ptr::null_mut;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// The version this runner was built for.
+pub const BUILT_FOR: (&str, &str) = (env!("RUNNER_PYTHON_MAJOR"), env!("RUNNER_PYTHON_MINOR"));
+
+/// One seed for all cells, so that a program iterates its sets in the same order on every attempt.
+const HASH_SEED: std::ffi::c_ulong = 20_250_101;
+
+/// The glue, in the order in which it imports itself.
+const MODULES: [(&CStr, &CStr, &str); 7] = [
+    (c"cell_channel", c"cell_channel.py", include_str!("../python/cell_channel.py")),
+    (c"cell_check", c"cell_check.py", include_str!("../python/cell_check.py")),
+    (c"cell_tools", c"cell_tools.py", include_str!("../python/cell_tools.py")),
+    (c"cell_report", c"cell_report.py", include_str!("../python/cell_report.py")),
+    (c"cell_surroundings", c"cell_surroundings.py", include_str!("../python/cell_surroundings.py")),
+    (c"cell", c"cell.py", include_str!("../python/cell.py")),
+    (c"zygote", c"zygote.py", include_str!("../python/zygote.py")),
+];
+
+/// Why there is no interpreter.
+#[derive(Debug, thiserror::Error)]
+pub enum InterpreterError {
+    /// Another library than at build time: rebuild.
+    #[error("libpython {loaded} was loaded, but this runner was built for {built}")]
+    OtherVersion {
+        /// What the loader found.
+        loaded: String,
+        /// What was linked against.
+        built: String,
+    },
+    /// `Py_InitializeFromConfig` and its steps.
+    #[error("the interpreter does not start: {0}")]
+    Start(String),
+    /// An import of the glue.
+    #[error("the interpreter's library is incomplete: {0}")]
+    Library(String),
+}
+
+/// What the rest of the runner needs to know about the library.
+#[derive(Debug)]
+pub struct Library {
+    /// "3.11.2".
+    pub version: String,
+    /// Folders with modules and with the shared objects they need.
+    pub folders: Vec<PathBuf>,
+}
+
+/// Starts CPython, imports what cells will want, and freezes it.
+pub fn start() -> Result<Library, InterpreterError> {
+    let version = loaded_version();
+    let (major, minor) = BUILT_FOR;
+    let mut parts = version.split('.');
+    if (parts.next(), parts.next()) != (Some(major), Some(minor)) {
+        return Err(InterpreterError::OtherVersion { loaded: version, built: format!("{major}.{minor}") });
+    }
+    initialise()?;
+    let folders = Python::attach(|py| -> PyResult<Vec<String>> {
+        for (name, file, source) in MODULES {
+            let source = CString::new(source)?;
+            PyModule::from_code(py, &source, file, name)?;
+        }
+        let zygote = py.import("zygote")?;
+        let folders = zygote.call_method0("library_folders")?.extract()?;
+        zygote.call_method0("freeze")?;
+        Ok(folders)
+    })
+    .map_err(|error| InterpreterError::Library(error.to_string()))?;
+    Ok(Library { version, folders: folders.into_iter().map(PathBuf::from).collect() })
+}
+
+/// In a fresh cell: what can be done before the job is known.
+pub fn warm(py: Python<'_>, work_folder: &str) -> PyResult<()> {
+    py.import("cell")?.call_method1("warm", (work_folder,)).map(drop)
+}
+
+/// Runs the program of a start frame; sends its outcome on the descriptor.
+pub fn run(py: Python<'_>, start_frame: &[u8], channel: i32, base_memory_bytes: u64) -> PyResult<()> {
+    let start_frame = PyBytes::new(py, start_frame);
+    py.import("cell")?.call_method1("run", (start_frame, channel, base_memory_bytes)).map(drop)
+}
+
+fn loaded_version() -> String {
+    // SAFETY: Py_GetVersion returns a static C string and may be called before initialisation.
+    let text = unsafe { CStr::from_ptr(ffi::Py_GetVersion()) };
+    text.to_string_lossy().split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+fn initialise() -> Result<(), InterpreterError> {
+    let home = CString::new(env!("RUNNER_PYTHON_HOME")).expect("a path of the build has no NUL");
+    // SAFETY: the calls follow the order of the "Python Initialization Configuration" chapter: pre-configuration,
+    // configuration initialised before it is changed, strings copied by CPython, cleared after use. No other thread
+    // exists and Python was not started before.
+    unsafe {
+        let mut before = std::mem::zeroed::<ffi::PyPreConfig>();
+        ffi::PyPreConfig_InitIsolatedConfig(&raw mut before);
+        before.utf8_mode = 1;
+        accept(ffi::Py_PreInitialize(&raw const before))?;
+        let mut config = std::mem::zeroed::<ffi::PyConfig>();
+        ffi::PyConfig_InitIsolatedConfig(&raw mut config);
+        config.site_import = 0;
+        config.write_bytecode = 0;
+        config.install_signal_handlers = 0;
+        config.use_hash_seed = 1;
+        config.hash_seed = HASH_SEED;
+        config.configure_c_stdio = 0;
+        let mut status = ffi::PyConfig_SetBytesString(&raw mut config, &raw mut config.home, home.as_ptr());
+        if ffi::PyStatus_Exception(status) == 0 {
+            status = ffi::Py_InitializeFromConfig(&raw const config);
+        }
+        ffi::PyConfig_Clear(&raw mut config);
+        accept(status)?;
+        // The initialising thread holds the interpreter; `attach` takes it from here.
+        ffi::PyEval_SaveThread();
+    }
+    Ok(())
+}
+
+fn accept(status: ffi::PyStatus) -> Result<(), InterpreterError> {
+    // SAFETY: a status is a plain value; its message is null or a static C string.
+    unsafe {
+        if ffi::PyStatus_Exception(status) == 0 {
+            return Ok(());
+        }
+        let message = if status.err_msg.cast_mut() == null_mut() {
+            "no reason given".to_owned()
+        } else {
+            CStr::from_ptr(status.err_msg).to_string_lossy().into_owned()
+        };
+        Err(InterpreterError::Start(message))
+    }
+}

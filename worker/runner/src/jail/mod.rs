@@ -1,0 +1,205 @@
+//! The walls around a cell, in the order in which they are raised. `raise` is the document.
+//!
+//! There is no exec after these steps, and that changes the usual rules: close-on-exec does nothing, capabilities do
+//! not go by themselves, and everything in the zygote's memory is readable by every cell. So descriptors are closed,
+//! capabilities dropped and secrets absent by hand.
+//!
+//! Invariant: a wall that was reported as active and cannot be raised ends the cell; nothing degrades in silence.
+
+mod filesystem;
+mod landlock;
+mod namespaces;
+mod privileges;
+mod seccomp;
+
+use std::io;
+use std::path::PathBuf;
+
+use wire::control::{LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
+
+pub use self::filesystem::WorkFolder;
+use self::filesystem::{Filesystem, ReadOnly};
+use self::namespaces::Namespaces;
+use self::privileges::Identity;
+use crate::interpreter::Library;
+use crate::kernel::{self, Forked};
+
+/// 8 MiB, the usual default: deeper recursion of C code ends in a signal, not in eaten memory.
+const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Queued signals and timers of one cell.
+const PENDING_SIGNALS_MAX: u64 = 64;
+
+/// Everything a cell needs to jail itself, made once in the zygote.
+#[derive(Debug)]
+pub struct Walls {
+    settings: ZygoteSettings,
+    namespaces: Namespaces,
+    filesystem: Filesystem,
+    identity: Identity,
+    landlock: landlock::Rules,
+    seccomp: seccomp::Filters,
+    write_xor_execute: bool,
+    base_memory_bytes: u64,
+}
+
+impl Walls {
+    /// Enters the zygote's own namespaces and root, and prepares the rest.
+    pub fn build(settings: &ZygoteSettings, library: &Library) -> Result<Self, Refusal> {
+        if !settings.layers_off.is_empty() && !cfg!(feature = "ablation") {
+            return Err(refusal("ablation", "layers_off is set", "only a test build may leave out walls"));
+        }
+        let base_memory_bytes = own_address_space_bytes().map_err(because("limits", "mount /proc"))?;
+        let identity = Identity::find().map_err(because("user", "allow capget"))?;
+        let namespaces = match settings.tier {
+            Tier::A => Namespaces::enter(identity)?,
+            Tier::B => Namespaces::none(),
+        };
+        let visible = ReadOnly::of(library);
+        let filesystem = match settings.tier {
+            Tier::A => Filesystem::pivot(&visible, settings)?,
+            Tier::B => Filesystem::shared(settings)?,
+        };
+        let landlock = landlock::Rules::probe(visible)?;
+        let seccomp = seccomp::Filters::compile().map_err(because("seccomp", "report this platform"))?;
+        let write_xor_execute = privileges::write_xor_execute_is_known();
+        Ok(Self {
+            settings: settings.clone(),
+            namespaces,
+            filesystem,
+            identity,
+            landlock,
+            seccomp,
+            write_xor_execute,
+            base_memory_bytes,
+        })
+    }
+
+    /// A new process in the namespaces of this tier.
+    ///
+    /// # Safety
+    /// The process must have a single thread.
+    pub unsafe fn fork(&self) -> io::Result<Forked> {
+        match self.settings.tier {
+            // SAFETY: passed on to the caller.
+            Tier::A => unsafe { kernel::fork_into(self.namespaces.of_each_cell()) },
+            // SAFETY: passed on to the caller.
+            Tier::B => unsafe { kernel::fork() },
+        }
+    }
+
+    /// The private folder of a cell that is about to be forked.
+    pub fn work_folder(&self, cell: u64) -> io::Result<WorkFolder> {
+        self.filesystem.work_folder(cell, self.identity.of_cell(cell), &self.settings)
+    }
+
+    /// Removes what a cell leaves behind outside of itself.
+    pub fn forget(&self, cell: u64) {
+        self.filesystem.forget(cell);
+    }
+
+    /// Address space of the warm interpreter, bytes: a run's memory limit comes on top.
+    pub fn base_memory_bytes(&self) -> u64 {
+        self.base_memory_bytes
+    }
+
+    /// Raises all walls around the calling process. Afterwards it can read the library, write its folder, use its
+    /// four descriptors and compute; nothing else.
+    pub fn raise(&self, cell: u64, work: &WorkFolder) -> Result<(), Refusal> {
+        if self.on("oom score") {
+            self.namespaces.be_first_to_go();
+        }
+        // Its own `/work`, before the privilege to mount goes.
+        work.enter().map_err(because("work folder", "allow mount"))?;
+        if self.on("limits") {
+            self.limit_resources().map_err(because("limits", "raise the hard limits of the worker"))?;
+        }
+        if self.on("user") {
+            self.identity.drop_to_cell(cell).map_err(because("user", "grant CAP_SETUID and CAP_SETGID"))?;
+        }
+        if self.on("capabilities") {
+            self.identity.drop_capabilities().map_err(because("capabilities", "grant CAP_SETPCAP"))?;
+        }
+        // After the change of user, which clears it.
+        kernel::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.unsigned_abs().into(), 0)
+            .and_then(|_| kernel::prctl(libc::PR_SET_DUMPABLE, 0, 0))
+            .and_then(|_| kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))
+            .map_err(because("no_new_privs", "use Linux 3.5 or newer"))?;
+        if self.write_xor_execute && self.on("mdwe") {
+            privileges::forbid_new_code().map_err(because("mdwe", "use Linux 6.3 or newer"))?;
+        }
+        if self.on("landlock") {
+            self.landlock.enforce(work)?;
+        }
+        // SAFETY: a cell uses descriptors 0 to 3 only from here on, and never drops an owner: it ends with `_exit`.
+        unsafe { kernel::close_from(4) }.map_err(because("descriptors", "use Linux 5.9 or newer"))?;
+        if self.on("seccomp") {
+            // Last: the calls above are not in its list.
+            self.seccomp.install().map_err(because("seccomp", "build the kernel with CONFIG_SECCOMP_FILTER"))?;
+        }
+        Ok(())
+    }
+
+    fn limit_resources(&self) -> io::Result<()> {
+        kernel::limit(libc::RLIMIT_CORE, 0)?;
+        kernel::limit(libc::RLIMIT_NOFILE, self.settings.open_files_max)?;
+        kernel::limit(libc::RLIMIT_STACK, STACK_BYTES_MAX)?;
+        kernel::limit(libc::RLIMIT_MEMLOCK, 0)?;
+        kernel::limit(libc::RLIMIT_MSGQUEUE, 0)?;
+        kernel::limit(libc::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX)?;
+        kernel::limit(libc::RLIMIT_FSIZE, self.settings.work_bytes_max)?;
+        if self.identity.is_own_per_cell() {
+            // Counts all processes of a user: a wall only where each cell has a user of its own.
+            kernel::limit(libc::RLIMIT_NPROC, self.settings.threads_max)?;
+        }
+        Ok(())
+    }
+
+    /// What stands around every cell, for operators.
+    pub fn report(&self) -> Vec<LayerReport> {
+        let mut layers = self.namespaces.report();
+        layers.extend(self.filesystem.report());
+        layers.push(self.layer("limits", format!("{} open files", self.settings.open_files_max)));
+        layers.push(self.identity.report());
+        layers.push(self.layer("capabilities", "none, bounding set empty".to_owned()));
+        layers.push(self.layer("no_new_privs", "set".to_owned()));
+        layers.push(if self.write_xor_execute {
+            self.layer("mdwe", "no new executable memory".to_owned())
+        } else {
+            absent("mdwe", "needs Linux 6.3; the filter's argument rules stand in")
+        });
+        layers.push(self.layer("landlock", format!("ABI {}", self.landlock.abi())));
+        layers.push(self.layer("seccomp", self.seccomp.summary()));
+        layers
+    }
+
+    fn layer(&self, name: &str, detail: String) -> LayerReport {
+        if self.on(name) { active(name, &detail) } else { absent(name, "left out by a test build") }
+    }
+
+    fn on(&self, layer: &str) -> bool {
+        !self.settings.layers_off.iter().any(|off| off == layer)
+    }
+}
+
+fn active(name: &str, detail: &str) -> LayerReport {
+    LayerReport { name: name.to_owned(), state: LayerState::Active, detail: detail.to_owned() }
+}
+
+fn absent(name: &str, detail: &str) -> LayerReport {
+    LayerReport { name: name.to_owned(), state: LayerState::Absent, detail: detail.to_owned() }
+}
+
+fn refusal(layer: &str, reason: &str, fix: &str) -> Refusal {
+    Refusal { layer: layer.to_owned(), reason: reason.to_owned(), fix: fix.to_owned() }
+}
+
+fn because<E: std::fmt::Display>(layer: &'static str, fix: &'static str) -> impl Fn(E) -> Refusal {
+    move |error| refusal(layer, &error.to_string(), fix)
+}
+
+/// The first number of `statm` is the address space in pages.
+fn own_address_space_bytes() -> io::Result<u64> {
+    let statm = std::fs::read_to_string(PathBuf::from("/proc/self/statm"))?;
+    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    Ok(pages * rustix::param::page_size() as u64)
+}

@@ -1,0 +1,311 @@
+//! One run, frame by frame.
+//!
+//! Invariants: never waits for the cell alone (every wait ends with the deadline or the stop token); holds at most
+//! [`CALLS_IN_FLIGHT_MAX`] calls and one frame; the first final frame ends it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use futures_util::FutureExt;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use wire::codec::{self, Decoder, FrameError, TO_CELL_FRAME_BYTES_MAX};
+use wire::frame::{CellLimits, FromCell, ReplyOutcome, Start, Task, ToCell, ToolDeclaration};
+
+use super::classify::{Outcome, cpu_limit};
+use super::log_tap::LogTap;
+use super::types::{
+    RunEnd, RunHost, RunLimits, RunSpec, RunTask, StepEntered, StepLeft, Stream, ToolCall, ToolVerdict,
+};
+
+/// 256: more than any budget of calls; the rest waits in the cell's socket.
+const CALLS_IN_FLIGHT_MAX: usize = 256;
+/// 64 KiB: the size of a pipe.
+const READ_BYTES: usize = 64 * 1024;
+/// A program that sends more frames than this in one window is read again in the next: tiny frames cost us more than it.
+const FRAMES_PER_WINDOW_MAX: usize = 2_000;
+const FRAME_WINDOW: Duration = Duration::from_millis(100);
+/// 10,000 steps: more say nothing to anybody; the run goes on without telling.
+const STEPS_TOLD_MAX: usize = 10_000;
+/// 200 characters, as the cell cuts them; a forged frame is cut here.
+const TITLE_CHARS_MAX: usize = 200;
+/// From the end of the process to the last of its output, which is in the kernel's buffers by then.
+const DRAIN_TIME_MAX: Duration = Duration::from_millis(500);
+
+/// What somebody else in the worker decides about a run.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// The cells together are at the worker's memory limit, and this one is the largest.
+    FreeMemory { bytes: u64, bytes_max: u64 },
+    /// Its files take too much room.
+    WorkFolderFull { bytes: u64 },
+}
+
+/// Both output pipes of a cell.
+pub(super) struct Output {
+    pub(super) stdout: Option<pipe::Receiver>,
+    pub(super) stderr: Option<pipe::Receiver>,
+    pub(super) tap: LogTap,
+}
+
+/// The conversation with one cell.
+pub(super) struct Conversation<'a> {
+    pub(super) channel: UnixStream,
+    pub(super) output: Output,
+    pub(super) host: &'a dyn RunHost,
+    pub(super) limits: RunLimits,
+    pub(super) deadline: Instant,
+    pub(super) stop: &'a CancellationToken,
+    pub(super) orders: mpsc::Receiver<Order>,
+    decoder: Decoder,
+    outgoing: VecDeque<Vec<u8>>,
+    written_bytes: usize,
+    calls: FuturesUnordered<BoxFuture<'a, (u64, ToolVerdict)>>,
+    frames_in_window: usize,
+    window_end: Instant,
+    steps_told: usize,
+    begun: bool,
+}
+
+/// The first frame. Errors only when program and input together are beyond any limit of the API.
+pub(super) fn start_frame(spec: &RunSpec, tools: &[ToolDeclaration]) -> Result<Vec<u8>, FrameError> {
+    let limits = &spec.limits;
+    let start = Start {
+        program: spec.program.to_string(),
+        task: match &spec.task {
+            RunTask::Execute { user_input } => Task::Execute { user_input: user_input.clone() },
+            RunTask::Check => Task::Check,
+        },
+        seed: spec.seed,
+        limits: CellLimits {
+            memory_bytes_max: limits.memory_bytes_max,
+            cpu_secs: cpu_limit(limits).as_secs(),
+            result_bytes_max: limits.result_bytes_max,
+            file_bytes_max: limits.work_bytes_max,
+            arguments_bytes_max: limits.arguments_bytes_max,
+        },
+        tools: tools.to_vec(),
+    };
+    let frame = codec::encode(&ToCell::Start(Box::new(start)))?;
+    if frame.len() > TO_CELL_FRAME_BYTES_MAX {
+        return Err(FrameError::TooLarge { frame_bytes: frame.len(), frame_bytes_max: TO_CELL_FRAME_BYTES_MAX });
+    }
+    Ok(frame)
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) fn new(
+        channel: UnixStream,
+        output: Output,
+        host: &'a dyn RunHost,
+        limits: RunLimits,
+        deadline: Instant,
+        stop: &'a CancellationToken,
+        orders: mpsc::Receiver<Order>,
+    ) -> Self {
+        Self {
+            channel,
+            output,
+            host,
+            limits,
+            deadline,
+            stop,
+            orders,
+            decoder: Decoder::new(codec::from_cell_frame_bytes_max(limits.result_bytes_max)),
+            outgoing: VecDeque::new(),
+            written_bytes: 0,
+            calls: FuturesUnordered::new(),
+            frames_in_window: 0,
+            window_end: Instant::now() + FRAME_WINDOW,
+            steps_told: 0,
+            begun: false,
+        }
+    }
+
+    /// Whether the program may have run.
+    pub(super) fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Sends the start frame and talks until there is an outcome.
+    pub(super) async fn hold(&mut self, start: Vec<u8>) -> Outcome {
+        self.outgoing.push_back(start);
+        let mut from_cell = vec![0; READ_BYTES];
+        let mut from_stdout = vec![0; READ_BYTES];
+        let mut from_stderr = vec![0; READ_BYTES];
+        loop {
+            let throttled = self.frames_in_window >= FRAMES_PER_WINDOW_MAX;
+            let listening = self.calls.len() < CALLS_IN_FLIGHT_MAX && !throttled;
+            let writing = !self.outgoing.is_empty();
+            let outcome = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Some(Outcome::Stopped),
+                () = sleep_until(self.deadline) => Some(Outcome::WallClock),
+                Some(order) = self.orders.recv() => Some(obeyed(&order)),
+                () = sleep_until(self.window_end), if throttled => { self.open_window(); None }
+                Some((id, verdict)) = self.calls.next() => self.answer(id, verdict),
+                read = receive(&mut self.output.stdout, &mut from_stdout) => { self.printed(Stream::Stdout, &from_stdout, read); None }
+                read = receive(&mut self.output.stderr, &mut from_stderr) => { self.printed(Stream::Stderr, &from_stderr, read); None }
+                ready = self.channel.readable(), if listening => match ready.and_then(|()| self.channel.try_read(&mut from_cell)) {
+                    Ok(0) => Some(Outcome::Silent),
+                    Ok(count) => self.take(&from_cell[..count]),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                    Err(_) => Some(Outcome::Silent),
+                },
+                ready = self.channel.writable(), if writing => { self.write_some(ready); None }
+            };
+            if let Some(outcome) = outcome {
+                return outcome;
+            }
+        }
+    }
+
+    /// After the process was killed: passes on what it had printed.
+    pub(super) async fn drain(mut self) -> LogTap {
+        let deadline = Instant::now() + DRAIN_TIME_MAX;
+        let mut chunk = vec![0; READ_BYTES];
+        let mut stderr_chunk = vec![0; READ_BYTES];
+        while self.output.stdout.is_some() || self.output.stderr.is_some() {
+            tokio::select! {
+                biased;
+                () = sleep_until(deadline) => break,
+                read = receive(&mut self.output.stdout, &mut chunk) => self.printed(Stream::Stdout, &chunk, read),
+                read = receive(&mut self.output.stderr, &mut stderr_chunk) => self.printed(Stream::Stderr, &stderr_chunk, read),
+            }
+        }
+        self.output.tap
+    }
+
+    fn open_window(&mut self) {
+        self.frames_in_window = 0;
+        self.window_end = Instant::now() + FRAME_WINDOW;
+    }
+
+    fn printed(&mut self, stream: Stream, chunk: &[u8], read: io::Result<usize>) {
+        match read {
+            Ok(count @ 1..) => self.output.tap.pass(self.host, stream, &chunk[..count]),
+            Ok(0) | Err(_) => match stream {
+                Stream::Stdout => self.output.stdout = None,
+                Stream::Stderr => self.output.stderr = None,
+            },
+        }
+    }
+
+    /// Writes what fits: a cell that does not read keeps its own frames waiting, nothing else.
+    fn write_some(&mut self, ready: io::Result<()>) {
+        let Some(frame) = self.outgoing.front() else { return };
+        match ready.and_then(|()| self.channel.try_write(&frame[self.written_bytes..])) {
+            Ok(count) => {
+                self.written_bytes += count;
+                if self.written_bytes == frame.len() {
+                    self.outgoing.pop_front();
+                    self.written_bytes = 0;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It hung up; reading tells how the run ends.
+            Err(_) => self.outgoing.clear(),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Option<Outcome> {
+        self.decoder.push(bytes);
+        if Instant::now() >= self.window_end {
+            self.open_window();
+        }
+        loop {
+            let frame = match self.decoder.next_frame() {
+                Ok(Some(body)) => codec::decode::<FromCell>(body),
+                Ok(None) => return None,
+                Err(error) => Err(error),
+            };
+            self.frames_in_window += 1;
+            let outcome = match frame {
+                Ok(frame) => self.heed(frame),
+                Err(error) => Some(Outcome::Violation(error.to_string())),
+            };
+            if outcome.is_some() {
+                return outcome;
+            }
+        }
+    }
+
+    fn heed(&mut self, frame: FromCell) -> Option<Outcome> {
+        match frame {
+            FromCell::Wall(refusal) if !self.begun => Some(Outcome::NoWall(refusal)),
+            FromCell::Wall(_) => Some(Outcome::Violation("a wall is reported too late".to_owned())),
+            FromCell::Begun => {
+                self.begun = true;
+                None
+            }
+            FromCell::Call(call) => {
+                let id = call.id;
+                let call = ToolCall { id, tool: call.tool, arguments: call.arguments, step: call.step };
+                let answer = AssertUnwindSafe(self.host.call_tool(call)).catch_unwind();
+                let answer = answer.map(move |verdict| (id, verdict.unwrap_or_else(|_| broken_host())));
+                self.calls.push(answer.boxed());
+                None
+            }
+            FromCell::Entered { id, parent, title } => {
+                self.steps_told += 1;
+                if self.steps_told <= STEPS_TOLD_MAX {
+                    let title = title.chars().take(TITLE_CHARS_MAX).collect();
+                    self.host.step_entered(StepEntered { id, parent, title });
+                }
+                None
+            }
+            FromCell::Left { id, failed } => {
+                if self.steps_told <= STEPS_TOLD_MAX {
+                    self.host.step_left(StepLeft { id, ok: !failed });
+                }
+                None
+            }
+            FromCell::Returned(result) => Some(Outcome::Returned(result)),
+            FromCell::Checked(report) => Some(Outcome::Checked(report)),
+            FromCell::Raised(raised) => Some(Outcome::Raised(raised)),
+            FromCell::TooLarge { result_bytes } => Some(Outcome::TooLarge { result_bytes }),
+        }
+    }
+
+    fn answer(&mut self, id: u64, verdict: ToolVerdict) -> Option<Outcome> {
+        let outcome = match verdict {
+            ToolVerdict::Answer(value) => ReplyOutcome::Value(value),
+            ToolVerdict::Fail(message) => ReplyOutcome::Error(message),
+            ToolVerdict::End(end) => return Some(Outcome::Host(end)),
+        };
+        let frame = codec::encode(&ToCell::Reply { id, outcome }).ok();
+        let fitting = frame.filter(|frame| frame.len() <= TO_CELL_FRAME_BYTES_MAX).or_else(|| {
+            let message = format!("the tool's answer is larger than {TO_CELL_FRAME_BYTES_MAX} bytes");
+            codec::encode(&ToCell::Reply { id, outcome: ReplyOutcome::Error(message) }).ok()
+        });
+        self.outgoing.extend(fitting);
+        None
+    }
+}
+
+fn obeyed(order: &Order) -> Outcome {
+    match *order {
+        Order::FreeMemory { bytes, bytes_max } => Outcome::MemoryBudget { bytes, bytes_max },
+        Order::WorkFolderFull { bytes } => Outcome::WorkFolder { bytes },
+    }
+}
+
+fn broken_host() -> ToolVerdict {
+    ToolVerdict::End(RunEnd::Lost("a tool of this worker panicked".to_owned()))
+}
+
+/// Reads from a pipe that is still open; never resolves for one that is not.
+async fn receive(pipe: &mut Option<pipe::Receiver>, buffer: &mut [u8]) -> io::Result<usize> {
+    match pipe {
+        Some(pipe) => pipe.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,181 @@
+//! The ready cells, those who wait for one, and those who wait for one's end.
+//!
+//! All bookkeeping is here, under one short lock; nothing in this file waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::sync::{Notify, oneshot};
+use wire::control::ExitStatus;
+
+/// A jailed interpreter that waits for its one program.
+#[derive(Debug)]
+pub(super) struct ReadyCell {
+    pub(super) id: u64,
+    pub(super) channel: UnixStream,
+    pub(super) stdout: pipe::Receiver,
+    pub(super) stderr: pipe::Receiver,
+    pub(super) pidfd: OwnedFd,
+    /// Tier A's `/work`.
+    pub(super) work: Option<OwnedFd>,
+    /// Resolves with its end; an error means that the zygote went first.
+    pub(super) exit: oneshot::Receiver<Exit>,
+}
+
+impl ReadyCell {
+    /// From the descriptors that came with it.
+    pub(super) fn new(id: u64, descriptors: Vec<OwnedFd>, exit: oneshot::Receiver<Exit>) -> io::Result<Self> {
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || descriptors.next().ok_or_else(|| io::Error::other("a cell came without its descriptors"));
+        let channel = std::os::unix::net::UnixStream::from(next()?);
+        channel.set_nonblocking(true)?;
+        Ok(Self {
+            id,
+            channel: UnixStream::from_std(channel)?,
+            stdout: pipe::Receiver::from_owned_fd(next()?)?,
+            stderr: pipe::Receiver::from_owned_fd(next()?)?,
+            pidfd: next()?,
+            work: descriptors.next(),
+            exit,
+        })
+    }
+}
+
+/// How a cell's process ended, as the kernel told its parent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exit {
+    pub(super) status: ExitStatus,
+    pub(super) cpu_us: u64,
+    pub(super) max_rss_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<ReadyCell>,
+    waiting: VecDeque<oneshot::Sender<ReadyCell>>,
+    /// Asked for, not here yet.
+    forking: usize,
+    /// Of every living cell: its zygote's generation, and who wants to know its end.
+    exits: HashMap<u64, (u64, oneshot::Sender<Exit>)>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    state: Mutex<State>,
+    size: usize,
+    /// Told when there are fewer cells than wanted.
+    pub(super) wanted: Notify,
+}
+
+impl Pool {
+    pub(super) fn new(size: usize) -> Self {
+        Self { state: Mutex::default(), size, wanted: Notify::new() }
+    }
+
+    /// A cell, now or later; an error when the room is closed.
+    pub(super) fn take(&self) -> oneshot::Receiver<ReadyCell> {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.lock();
+        if !state.closed {
+            match state.ready.pop_front() {
+                // The receiver is in our hands: the send cannot fail.
+                Some(cell) => drop(sender.send(cell)),
+                None => state.waiting.push_back(sender),
+            }
+        }
+        drop(state);
+        self.wanted.notify_one();
+        receiver
+    }
+
+    /// How many cells to fork now; they are counted as coming.
+    pub(super) fn order(&self) -> usize {
+        let mut state = self.lock();
+        state.waiting.retain(|waiter| !waiter.is_closed());
+        let wanted = if state.closed { 0 } else { self.size + state.waiting.len() };
+        let missing = wanted.saturating_sub(state.ready.len() + state.forking);
+        state.forking += missing;
+        missing
+    }
+
+    /// Registers a cell of a zygote generation; what it returns resolves with its end.
+    pub(super) fn expect_exit(&self, cell: u64, generation: u64) -> oneshot::Receiver<Exit> {
+        let (sender, receiver) = oneshot::channel();
+        self.lock().exits.insert(cell, (generation, sender));
+        receiver
+    }
+
+    /// An ordered cell is here.
+    pub(super) fn arrived(&self, cell: ReadyCell) {
+        let mut state = self.lock();
+        state.forking = state.forking.saturating_sub(1);
+        let mut cell = cell;
+        while let Some(waiter) = state.waiting.pop_front() {
+            match waiter.send(cell) {
+                Ok(()) => return,
+                Err(unwanted) => cell = unwanted,
+            }
+        }
+        if !state.closed {
+            state.ready.push_back(cell);
+        }
+    }
+
+    /// An ordered cell will not come.
+    pub(super) fn failed_to_arrive(&self) {
+        let mut state = self.lock();
+        state.forking = state.forking.saturating_sub(1);
+    }
+
+    /// A cell is gone.
+    pub(super) fn exited(&self, cell: u64, exit: Exit) {
+        let mut state = self.lock();
+        state.ready.retain(|ready| ready.id != cell);
+        if let Some((_, sender)) = state.exits.remove(&cell) {
+            // Nobody listens when the run was dropped.
+            let _ = sender.send(exit);
+        }
+        drop(state);
+        self.wanted.notify_one();
+    }
+
+    /// A zygote is gone, and with it all its cells and what was ordered from it.
+    pub(super) fn generation_died(&self, generation: u64, is_current: bool) {
+        let mut state = self.lock();
+        let exits = &mut state.exits;
+        exits.retain(|_, (of, _)| *of != generation);
+        let alive: Vec<u64> = exits.keys().copied().collect();
+        state.ready.retain(|cell| alive.contains(&cell.id));
+        if is_current {
+            state.forking = 0;
+        }
+    }
+
+    /// Cells of a generation that were not used: they go before their zygote is replaced.
+    pub(super) fn discard_ready(&self) {
+        self.lock().ready.clear();
+    }
+
+    /// Living cells of a generation.
+    pub(super) fn living(&self, generation: u64) -> usize {
+        self.lock().exits.values().filter(|(of, _)| *of == generation).count()
+    }
+
+    /// No more cells for anybody.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.ready.clear();
+        state.waiting.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change above is complete before the lock is released, so a poisoned one is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

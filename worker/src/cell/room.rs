@@ -1,0 +1,273 @@
+//! The door: starts the zygote at the best tier there is, and runs programs.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use wire::control::{Refusal, Tier, ZygoteSettings};
+
+use super::classify::{self, Outcome};
+use super::conversation::{Conversation, Output, start_frame};
+use super::keeper::Keeper;
+use super::log_tap::LogTap;
+use super::pool::{Exit, Pool, ReadyCell};
+use super::types::{
+    CellConfig, FailureCode, RunEnd, RunFailure, RunHost, RunReport, RunSpec, RunUsage, SandboxReport,
+};
+use super::zygote::{Zygote, ZygoteStartError};
+
+/// From SIGKILL to the zygote's report; a dying process first gives back its memory.
+const EXIT_TIME_MAX: Duration = Duration::from_millis(800);
+/// A cell that is lost before its program began is replaced by another, this often.
+const CELLS_PER_RUN_MAX: usize = 3;
+
+/// Why there is no room.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// Build the sibling binary.
+    #[error("{} is missing; build it with `cargo build{} -p runner`", path.display(), release_flag())]
+    RunnerMissing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Build the sibling binary again.
+    #[error(
+        "{} was built from other sources (build {theirs}, this worker is {}); build both with `cargo build{}`",
+        path.display(),
+        wire::BUILD_ID,
+        release_flag()
+    )]
+    RunnerStale {
+        /// Where it lies.
+        path: PathBuf,
+        /// Its build id.
+        theirs: String,
+    },
+    /// Give the machine what is missing, or accept a lower tier.
+    #[error("the sandbox does not reach tier {min_tier}: {}: {}. To get it: {}", refusal.layer, refusal.reason, refusal.fix)]
+    BelowMinTier {
+        /// `SANDBOX_MIN_TIER`.
+        min_tier: Tier,
+        /// The missing layer and how to get it.
+        refusal: Refusal,
+    },
+    /// The system is short of something.
+    #[error("the cells cannot be started: {0}")]
+    Io(#[from] io::Error),
+}
+
+fn release_flag() -> &'static str {
+    if cfg!(debug_assertions) { "" } else { " --release" }
+}
+
+/// Where programs run. Clones share one room.
+#[derive(Debug, Clone)]
+pub struct CellRoom {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: CellConfig,
+    pool: Arc<Pool>,
+    report: SandboxReport,
+    shutdown: CancellationToken,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+    /// Tier B's private folders. Removed when the room is closed.
+    work_root: Mutex<Option<TempDir>>,
+}
+
+impl CellRoom {
+    /// Starts the zygote at the highest tier that stands, and fills the pool. Ends with `shutdown` or `close`.
+    pub async fn start(config: CellConfig, shutdown: CancellationToken) -> Result<Self, CellError> {
+        let shutdown = shutdown.child_token();
+        let work_root = private_work_root()?;
+        let (zygote, settings, higher_tier_refused) = highest_tier(&config, &work_root).await?;
+        let report = SandboxReport {
+            tier: settings.tier,
+            layers: zygote.layers.clone(),
+            python_version: zygote.python_version.clone(),
+            higher_tier_refused,
+        };
+        let pool = Arc::new(Pool::new(config.pool_size));
+        let replacement = (config.zygote_forks_max, config.zygote_age_max);
+        let keeper = Keeper::new(config.runner_path.clone(), settings, replacement, pool.clone(), zygote);
+        let keeper = tokio::spawn(keeper.run(shutdown.clone()));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                pool,
+                report,
+                shutdown,
+                keeper: Mutex::new(Some(keeper)),
+                work_root: Mutex::new(Some(work_root)),
+            }),
+        })
+    }
+
+    /// Tier, walls and Python version.
+    pub fn sandbox(&self) -> SandboxReport {
+        self.inner.report.clone()
+    }
+
+    /// Runs one program to its one end. Never panics; never takes longer than `spec.limits.wall` and a second.
+    pub async fn run(&self, spec: RunSpec, host: Arc<dyn RunHost>, stop: CancellationToken) -> RunReport {
+        let started = Instant::now();
+        // A wall clock beyond what the clock can hold is no limit; a year is as good.
+        let deadline = started + spec.limits.wall.min(Duration::from_secs(365 * 24 * 3600));
+        let start = match start_frame(&spec, &self.inner.config.tools) {
+            Ok(start) => start,
+            Err(error) => {
+                let failure = RunFailure::new(FailureCode::InvalidCode, format!("program and input are {error}"));
+                return report(RunEnd::Failed(failure), started, None, false);
+            }
+        };
+        let mut tap = LogTap::new(spec.limits.log_bytes_max);
+        let mut lost = RunEnd::Lost("no cell could be had".to_owned());
+        for _ in 0..CELLS_PER_RUN_MAX {
+            let cell = match self.ready_cell(deadline, &stop).await {
+                Ok(cell) => cell,
+                Err(outcome) => {
+                    let end = classify::end_of(outcome, None, &spec.limits);
+                    return report(end, started, None, tap.truncated());
+                }
+            };
+            let attempt = Attempt { spec: &spec, host: &*host, stop: &stop, deadline };
+            let (begun, outcome, exit, used_tap) = attempt.in_cell(cell, start.clone(), tap).await;
+            tap = used_tap;
+            let unused = !begun && matches!(outcome, Outcome::Silent | Outcome::NoWall(_));
+            if !unused {
+                let end = classify::end_of(outcome, exit, &spec.limits);
+                return report(end, started, exit, tap.truncated());
+            }
+            if let Outcome::NoWall(refusal) = outcome {
+                tracing::error!(?refusal, "A cell could not raise its walls");
+                lost = classify::end_of(Outcome::NoWall(refusal), exit, &spec.limits);
+            }
+        }
+        report(lost, started, None, tap.truncated())
+    }
+
+    /// Ends every zygote and every cell, and removes their folders. Runs in flight end as lost.
+    pub async fn close(&self) {
+        self.inner.shutdown.cancel();
+        let keeper = self.inner.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(keeper) = keeper
+            && let Err(error) = keeper.await
+        {
+            tracing::error!(%error, "The keeper of the cells did not end well");
+        }
+        drop(self.inner.work_root.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    async fn ready_cell(&self, deadline: Instant, stop: &CancellationToken) -> Result<ReadyCell, Outcome> {
+        let cell = self.inner.pool.take();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Outcome::Stopped),
+            taken = cell => taken.map_err(|_| Outcome::Host(RunEnd::Lost("the cells are being closed".to_owned()))),
+            () = tokio::time::sleep_until(deadline) => {
+                Err(Outcome::Host(RunEnd::Lost("no cell was free before the run's time was over".to_owned())))
+            }
+        }
+    }
+}
+
+/// One try of a run, in one cell.
+struct Attempt<'a> {
+    spec: &'a RunSpec,
+    host: &'a dyn RunHost,
+    stop: &'a CancellationToken,
+    deadline: Instant,
+}
+
+impl Attempt<'_> {
+    async fn in_cell(&self, cell: ReadyCell, start: Vec<u8>, tap: LogTap) -> (bool, Outcome, Option<Exit>, LogTap) {
+        let ReadyCell { channel, stdout, stderr, pidfd, exit, .. } = cell;
+        let output = Output { stdout: Some(stdout), stderr: Some(stderr), tap };
+        let (_orders, orders) = mpsc::channel(1);
+        let limits = self.spec.limits;
+        let mut conversation =
+            Conversation::new(channel, output, self.host, limits, self.deadline, self.stop, orders);
+        let outcome = conversation.hold(start).await;
+        let begun = conversation.begun();
+        if !matches!(outcome, Outcome::Silent) {
+            // Whatever it still does, nobody listens. It fails when the process was faster.
+            let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+        }
+        let (exit, tap) = tokio::join!(timeout(EXIT_TIME_MAX, exit), conversation.drain());
+        let exit = match exit {
+            Ok(exit) => exit.ok(),
+            Err(_) => {
+                // It hung up and lives on, or the zygote is stuck.
+                let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+                None
+            }
+        };
+        (begun, outcome, exit, tap)
+    }
+}
+
+fn report(end: RunEnd, started: Instant, exit: Option<Exit>, log_truncated: bool) -> RunReport {
+    let usage = RunUsage {
+        wall: started.elapsed(),
+        cpu: exit.map_or(Duration::ZERO, |exit| Duration::from_micros(exit.cpu_us)),
+        max_rss_bytes: exit.map_or(0, |exit| exit.max_rss_bytes),
+    };
+    RunReport { end, usage, log_truncated }
+}
+
+/// Cells of other users must be able to pass through to their own folder, and to look at nothing.
+fn private_work_root() -> io::Result<TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new().prefix("wf-cells-").permissions(std::fs::Permissions::from_mode(0o711)).tempdir()
+}
+
+/// The first tier from the top that a zygote accepts, and why a higher one was not.
+async fn highest_tier(
+    config: &CellConfig,
+    work_root: &TempDir,
+) -> Result<(Zygote, ZygoteSettings, Option<Refusal>), CellError> {
+    let mut refused = None;
+    for tier in tiers(config) {
+        let settings = ZygoteSettings {
+            tier,
+            work_bytes_max: config.work_bytes_max,
+            work_inodes_max: config.work_inodes_max,
+            open_files_max: config.open_files_max,
+            threads_max: config.threads_max,
+            work_root: Some(work_root.path().to_string_lossy().into_owned()),
+            layers_off: config.layers_off.clone(),
+        };
+        match Zygote::start(&config.runner_path, settings.clone()).await {
+            Ok(zygote) => return Ok((zygote, settings, refused)),
+            Err(ZygoteStartError::Refused(refusal)) => refused = Some(refusal),
+            Err(ZygoteStartError::Missing(path)) => return Err(CellError::RunnerMissing { path }),
+            Err(ZygoteStartError::Stale { theirs }) => {
+                return Err(CellError::RunnerStale { path: config.runner_path.clone(), theirs });
+            }
+            Err(ZygoteStartError::Io(error)) => return Err(CellError::Io(error)),
+        }
+    }
+    let min_tier = config.min_tier;
+    let refusal = refused.unwrap_or_else(|| Refusal {
+        layer: "configuration".to_owned(),
+        reason: format!("SANDBOX_MIN_TIER={min_tier} is above SANDBOX_MAX_TIER={}", config.max_tier),
+        fix: "raise SANDBOX_MAX_TIER".to_owned(),
+    });
+    Err(CellError::BelowMinTier { min_tier, refusal })
+}
+
+fn tiers(config: &CellConfig) -> impl Iterator<Item = Tier> {
+    let (min_tier, max_tier) = (config.min_tier, config.max_tier);
+    [Tier::A, Tier::B].into_iter().filter(move |tier| match tier {
+        Tier::A => max_tier == Tier::A,
+        Tier::B => min_tier == Tier::B,
+    })
+}

@@ -1,0 +1,95 @@
+//! The clients of the outside world, as the configuration names them. Keys end here: handlers get traits.
+
+use std::{io, sync::Arc};
+
+use offline::DocumentIndex;
+use providers::{
+    AnthropicClient, AnthropicConfig, ChatModel, ConfigError, DocumentSearch, Generator, HttpConfig, LightonAsk,
+    ModelGenerator, ParadigmConfig, ParadigmV2, Transport, anthropic, http_client,
+    offline::{OfflineChat, OfflineGenerator, OfflineSearch},
+};
+use secrecy::SecretString;
+
+use crate::config::{GeneratorChoice, ProviderConfig, SearchApi};
+
+/// Who writes, searches and answers.
+pub struct Outside {
+    /// Writes programs.
+    pub generator: Arc<dyn Generator>,
+    /// Answers `paradigm_search`.
+    pub search: Arc<dyn DocumentSearch>,
+    /// Answers `chat_completion`.
+    pub chat: Arc<dyn ChatModel>,
+}
+
+/// A client cannot be made from the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum OutsideError {
+    /// A provider's settings do not fit.
+    #[error(transparent)]
+    Provider(#[from] ConfigError),
+    /// The folder of offline search does not read.
+    #[error("SEARCH_DOCUMENTS: the folder {folder} cannot be read: {cause}")]
+    Documents {
+        /// The folder.
+        folder: String,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl Outside {
+    /// Makes the clients; none of them connects yet.
+    pub fn new(config: &ProviderConfig) -> Result<Self, OutsideError> {
+        let transport = || Ok::<_, ConfigError>(Transport::new(http_client(&HttpConfig::default())?));
+        let chat: Arc<dyn ChatModel>;
+        let mut generator: Arc<dyn Generator> = Arc::new(OfflineGenerator);
+        match &config.anthropic_key {
+            Some(key) => {
+                let transport = transport()?; // shared: one rate-limit gate for both models
+                chat = Arc::new(model(config, key, &config.chat_model, &transport)?);
+                if config.generator == GeneratorChoice::Anthropic {
+                    let writer = model(config, key, &config.generator_model, &transport)?;
+                    generator = Arc::new(ModelGenerator::new(writer));
+                }
+            }
+            None => chat = Arc::new(OfflineChat),
+        }
+        let search: Arc<dyn DocumentSearch> = match &config.lighton_key {
+            Some(key) => {
+                let paradigm = ParadigmConfig {
+                    base_url: config.lighton_url.clone(),
+                    api_key: key.clone(),
+                    model: None,
+                };
+                match config.search_api {
+                    SearchApi::V2 => Arc::new(ParadigmV2::new(paradigm, transport()?)?),
+                    SearchApi::V3 => Arc::new(LightonAsk::new(paradigm, transport()?)?),
+                }
+            }
+            None => {
+                let index = DocumentIndex::from_folder(&config.documents).map_err(|cause| {
+                    OutsideError::Documents { folder: config.documents.display().to_string(), cause }
+                })?;
+                Arc::new(OfflineSearch::new(index))
+            }
+        };
+        Ok(Self { generator, search, chat })
+    }
+}
+
+fn model(
+    config: &ProviderConfig,
+    key: &SecretString,
+    model: &str,
+    transport: &Transport,
+) -> Result<AnthropicClient, ConfigError> {
+    let anthropic = AnthropicConfig {
+        base_url: config.anthropic_url.clone(),
+        api_key: key.clone(),
+        model: model.to_owned(),
+        api_version: anthropic::API_VERSION.to_owned(),
+        effort: None,
+    };
+    AnthropicClient::new(anthropic, transport.clone())
+}

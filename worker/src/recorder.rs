@@ -1,0 +1,358 @@
+//! What a run does, written down as it does it.
+//!
+//! A tool call is in the record before it is dispatched, and its answer is in the record before the program sees
+//! it. Printed text and steps are written in passing, a few times a second. Writes wait for Redis; a write that is
+//! refused stops the attempt, because then another one is current.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::{Map, Value, json};
+use shared::{
+    id::JobId,
+    job::{EntryId, Usage},
+    journal::{Entry, EntryKind, EntryState, call_key},
+    queue::{Attempt, StopReason},
+    store::{Progress, ProgressAnswer, Store},
+    time::Timestamp,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{environment::Environment, patience};
+
+/// 200 ms between writes of printed text and steps: live enough for a reader, rare enough for Redis.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
+/// The record of one attempt. Cheap to clone.
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    id: EntryId,
+    attempt: Attempt,
+    journal_bytes_max: u64,
+    state: Mutex<State>,
+    /// Held from taking printed text until it is written, so that text keeps its order.
+    log_order: tokio::sync::Mutex<()>,
+    closed: CancellationToken,
+}
+
+#[derive(Default)]
+struct State {
+    /// Everything recorded for the job, by earlier attempts too.
+    journal: HashMap<String, Entry>,
+    /// How often each call was made in this attempt.
+    occurrences: HashMap<String, u32>,
+    /// Open steps: the program's number, and the key in the journal.
+    steps: HashMap<u64, String>,
+    next_seq: u64,
+    calls: u32,
+    pending: Progress,
+}
+
+/// A call as it stands in the journal.
+pub enum Recorded {
+    /// An earlier attempt finished it: this was the answer.
+    Before(Result<Value, String>),
+    /// It is recorded as begun and may be dispatched.
+    Begun(Box<Begun>),
+    /// The journal is at its limit: the run ends.
+    Full,
+    /// The attempt is over: nothing counts any more.
+    Over,
+}
+
+/// A call that was begun.
+pub struct Begun {
+    key: String,
+    entry: Entry,
+    clock: tokio::time::Instant,
+}
+
+/// What a call cost and who answered it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cost {
+    /// Tokens sent.
+    pub input_tokens: u64,
+    /// Tokens received.
+    pub output_tokens: u64,
+    /// Requests to a model.
+    pub llm_requests: u64,
+    /// Who answered.
+    pub provider: Option<&'static str>,
+}
+
+/// What is left when the record is closed.
+pub struct Closed {
+    /// Tool calls and tokens over all attempts.
+    pub usage: Usage,
+    /// Who answered; `offline` as soon as one was offline.
+    pub provider: Option<&'static str>,
+    /// Printed text not yet written.
+    pub log: Vec<u8>,
+}
+
+impl Recorder {
+    /// Begins the record of an attempt. `None`: what earlier attempts recorded does not read.
+    pub async fn start(environment: &Environment, job: JobId, attempt: &Attempt) -> Option<Self> {
+        let store = environment.store.clone();
+        let mut state = State::default();
+        if attempt.claim.resumed {
+            state.journal = patience::until_stored(attempt, || store.journal(job)).await?;
+            state.next_seq = state.journal.values().map(|entry| entry.seq + 1).max().unwrap_or(0);
+            state.pending.log = format!("[attempt {}]\n", attempt.claim.attempt).into_bytes();
+        }
+        let inner = Arc::new(Inner {
+            store,
+            id: EntryId::Job(job),
+            attempt: attempt.clone(),
+            journal_bytes_max: environment.limits.journal_bytes_max,
+            state: Mutex::new(state),
+            log_order: tokio::sync::Mutex::default(),
+            closed: CancellationToken::new(),
+        });
+        tokio::spawn(flush_until_closed(inner.clone()));
+        Some(Self { inner })
+    }
+
+    /// How many calls this attempt has made, this one included.
+    pub fn count_call(&self) -> u32 {
+        let mut state = self.inner.lock();
+        state.calls += 1;
+        state.calls
+    }
+
+    /// Records that a call is about to be dispatched, or finds the answer it had before.
+    pub async fn begin(&self, tool: &str, arguments: &Map<String, Value>, step: Option<u64>) -> Recorded {
+        let (key, entry) = {
+            let mut state = self.inner.lock();
+            let key = state.next_key(tool, arguments);
+            match state.answered_before(&key) {
+                Some(answer) => return Recorded::Before(answer),
+                None => {
+                    let entry = self.inner.new_entry(&mut state, &key, EntryKind::ToolCall, tool, arguments, step);
+                    (key, entry)
+                }
+            }
+        };
+        let mut progress = self.inner.take_steps();
+        progress.events.push(("tool_call.started", json!({ "seq": entry.seq, "tool": tool }).to_string()));
+        progress.journal.push((key.clone(), to_json(&entry)));
+        match self.inner.write(progress).await {
+            Some(ProgressAnswer::Recorded) => {
+                Recorded::Begun(Box::new(Begun { key, entry, clock: tokio::time::Instant::now() }))
+            }
+            Some(ProgressAnswer::JournalFull) => Recorded::Full,
+            Some(ProgressAnswer::Cancel | ProgressAnswer::Stale) | None => Recorded::Over,
+        }
+    }
+
+    /// Records the answer of a call. Only when this is done may the program see it. `false`: it may not.
+    pub async fn end(&self, begun: Begun, answer: &Result<Value, String>, cost: Cost) -> Ended {
+        let Begun { key, mut entry, clock } = begun;
+        entry.ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        entry.input_tokens = cost.input_tokens;
+        entry.output_tokens = cost.output_tokens;
+        entry.llm_requests = cost.llm_requests;
+        entry.provider = cost.provider.map(str::to_owned);
+        match answer {
+            Ok(value) => (entry.state, entry.answer) = (EntryState::Ok, Some(value.clone())),
+            Err(message) => (entry.state, entry.error) = (EntryState::Error, Some(message.clone())),
+        }
+        let mut progress = self.inner.take_steps();
+        let told = json!({ "seq": entry.seq, "tool": entry.name, "ok": answer.is_ok(), "ms": entry.ms });
+        progress.events.push(("tool_call.finished", told.to_string()));
+        progress.journal.push((key.clone(), to_json(&entry)));
+        self.inner.lock().journal.insert(key, entry);
+        match self.inner.write(progress).await {
+            Some(ProgressAnswer::Recorded) => Ended::Recorded,
+            Some(ProgressAnswer::JournalFull) => Ended::Full,
+            Some(ProgressAnswer::Cancel | ProgressAnswer::Stale) | None => Ended::Over,
+        }
+    }
+
+    /// A named step began.
+    pub fn step_entered(&self, number: u64, title: &str, parent: Option<u64>) {
+        let mut state = self.inner.lock();
+        let arguments = Map::from_iter([("title".to_owned(), Value::from(title))]);
+        let key = state.next_key("step", &arguments);
+        let entry = self.inner.new_entry(&mut state, &key, EntryKind::Step, title, &Map::new(), parent);
+        let told = json!({ "seq": entry.seq, "title": title });
+        state.pending.events.push(("step.started", told.to_string()));
+        state.pending.journal.push((key.clone(), to_json(&entry)));
+        state.steps.insert(number, key);
+    }
+
+    /// A named step ended.
+    pub fn step_left(&self, number: u64, ok: bool) {
+        let mut state = self.inner.lock();
+        let Some(key) = state.steps.remove(&number) else { return };
+        let Some(entry) = state.journal.get_mut(&key) else { return };
+        entry.state = if ok { EntryState::Ok } else { EntryState::Error };
+        entry.ms = u64::try_from(Timestamp::now().as_millis() - entry.started_ms).unwrap_or(0);
+        let (json, told) = (to_json(entry), json!({ "seq": entry.seq, "ok": ok, "ms": entry.ms }));
+        state.pending.events.push(("step.finished", told.to_string()));
+        state.pending.journal.push((key, json));
+    }
+
+    /// The program printed something.
+    pub fn printed(&self, chunk: &[u8]) {
+        self.inner.lock().pending.log.extend_from_slice(chunk);
+    }
+
+    /// Ends the record.
+    pub async fn close(&self, log_truncated: bool) -> Closed {
+        self.inner.closed.cancel();
+        let _in_order = self.inner.log_order.lock().await;
+        let mut progress = self.inner.take_pending();
+        if log_truncated {
+            progress.log.extend_from_slice(b"\n[the log was cut here: it reached its limit]\n");
+        }
+        // The last text travels with the end of the job; steps and events need a write of their own.
+        let log = mem::take(&mut progress.log);
+        if !(progress.events.is_empty() && progress.journal.is_empty()) {
+            self.inner.write(progress).await;
+        }
+        let state = self.inner.lock();
+        let calls = state.journal.values().filter(|entry| entry.kind == EntryKind::ToolCall);
+        let (mut usage, mut provider) = (Usage::default(), None);
+        for entry in calls {
+            usage.tool_calls += 1;
+            usage.input_tokens += entry.input_tokens;
+            usage.output_tokens += entry.output_tokens;
+            usage.llm_requests += entry.llm_requests;
+            provider = match (provider, entry.provider.as_deref()) {
+                (Some("offline"), _) | (_, Some("offline")) => Some("offline"),
+                (_, Some("anthropic")) => Some("anthropic"),
+                (_, Some("openai_compatible")) => Some("openai_compatible"),
+                (known, Some("paradigm")) => known.or(Some("paradigm")),
+                (known, _) => known,
+            };
+        }
+        Closed { usage, provider, log }
+    }
+}
+
+/// How recording an answer went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The program may see it.
+    Recorded,
+    /// The journal is at its limit: the run ends.
+    Full,
+    /// The attempt is over.
+    Over,
+}
+
+impl State {
+    fn next_key(&mut self, tool: &str, arguments: &Map<String, Value>) -> String {
+        let count = self.occurrences.entry(call_key(tool, arguments, 0)).or_insert(0);
+        let key = call_key(tool, arguments, *count);
+        *count += 1;
+        key
+    }
+
+    fn answered_before(&mut self, key: &str) -> Option<Result<Value, String>> {
+        let entry = self.journal.get_mut(key)?;
+        let answer = match entry.state {
+            EntryState::Started => return None,
+            EntryState::Ok => Ok(entry.answer.clone().unwrap_or_default()),
+            EntryState::Error => Err(entry.error.clone().unwrap_or_default()),
+        };
+        entry.replayed = true;
+        let json = to_json(entry);
+        self.pending.journal.push((key.to_owned(), json));
+        Some(answer)
+    }
+}
+
+impl Inner {
+    fn new_entry(
+        &self,
+        state: &mut State,
+        key: &str,
+        kind: EntryKind,
+        name: &str,
+        arguments: &Map<String, Value>,
+        step: Option<u64>,
+    ) -> Entry {
+        let parent = step.and_then(|number| state.journal.get(state.steps.get(&number)?)).map(|entry| entry.seq);
+        let known = state.journal.get(key).map(|entry| entry.seq);
+        let seq = known.unwrap_or(state.next_seq);
+        state.next_seq += u64::from(known.is_none());
+        let entry = Entry {
+            seq,
+            kind,
+            name: name.to_owned(),
+            arguments: arguments.clone(),
+            parent,
+            state: EntryState::Started,
+            answer: None,
+            error: None,
+            started_ms: Timestamp::now().as_millis(),
+            ms: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            llm_requests: 0,
+            provider: None,
+            attempt: self.attempt.claim.attempt,
+            replayed: false,
+        };
+        state.journal.insert(key.to_owned(), entry.clone());
+        entry
+    }
+
+    async fn write(&self, progress: Progress) -> Option<ProgressAnswer> {
+        let fence = self.attempt.claim.fence;
+        let write = || self.store.progress(self.id, fence, &progress, self.journal_bytes_max);
+        let answer = patience::until_stored(&self.attempt, write).await;
+        match answer {
+            Some(ProgressAnswer::Stale) => self.attempt.stop(StopReason::LeaseLost),
+            Some(ProgressAnswer::Cancel) => self.attempt.stop(StopReason::Cancelled),
+            Some(ProgressAnswer::Recorded | ProgressAnswer::JournalFull) | None => {}
+        }
+        answer
+    }
+
+    fn take_pending(&self) -> Progress {
+        mem::take(&mut self.lock().pending)
+    }
+
+    /// Everything that waits to be written but printed text.
+    fn take_steps(&self) -> Progress {
+        let mut state = self.lock();
+        let log = mem::take(&mut state.pending.log);
+        let steps = mem::take(&mut state.pending);
+        state.pending.log = log;
+        steps
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn flush_until_closed(inner: Arc<Inner>) {
+    loop {
+        tokio::select! {
+            () = inner.closed.cancelled() => return,
+            () = tokio::time::sleep(FLUSH_EVERY) => {}
+        }
+        let _in_order = inner.log_order.lock().await;
+        let progress = inner.take_pending();
+        if !(progress.log.is_empty() && progress.events.is_empty() && progress.journal.is_empty()) {
+            inner.write(progress).await;
+        }
+    }
+}
+
+fn to_json(entry: &Entry) -> String {
+    serde_json::to_string(entry).expect("plain data serialises")
+}
