@@ -27,6 +27,8 @@ use crate::{
 const BODIES_BYTES_MAX: usize = 256 << 20;
 /// 1 KiB: the grain in which the budget is counted.
 const GRAIN_BYTES: usize = 1 << 10;
+/// 64 KiB are set aside before the first byte has come.
+const READ_AHEAD_BYTES: usize = 64 << 10;
 /// 8 MiB of a body that is too large are read and thrown away, so that its sender gets to read why; a connection that
 /// is closed while data is under way is reset, and the answer lost.
 const DISCARD_BYTES_MAX: usize = 8 << 20;
@@ -69,7 +71,7 @@ async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Resul
         }
         return Err(too_large());
     }
-    let mut bytes = BytesMut::with_capacity(announced);
+    let mut bytes = BytesMut::with_capacity(announced.min(READ_AHEAD_BYTES));
     let (mut share, mut counted) = (None::<OwnedSemaphorePermit>, 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {

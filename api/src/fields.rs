@@ -49,6 +49,11 @@ impl Fields {
         Self { members, errors: Vec::new(), too_large: false, unknown }
     }
 
+    /// How many faults were noted so far.
+    pub fn fault_count(&self) -> usize {
+        self.errors.len()
+    }
+
     /// Notes that a field is wrong.
     pub fn fault(&mut self, name: &str, detail: impl Into<String>) {
         let name = name.replace('~', "~0").replace('/', "~1");
@@ -79,7 +84,6 @@ impl Fields {
     /// A text that has to be there.
     pub fn required_text(&mut self, name: &str, bytes_max: usize) -> String {
         if self.members.get(name).is_none_or(Value::is_null) {
-            self.members.remove(name);
             self.fault(name, "is required");
         }
         self.text(name, bytes_max).unwrap_or_default()

@@ -1,1 +1,105 @@
-//! (being written)
+//! The HTTP face of the system: parse, one call, render.
+//!
+//! ```text
+//! server       accepts connections          edge         what holds for every request and answer
+//! auth, body   who asks, and what           fields       reading members, all faults at once
+//! requests     checked requests -> jobs     routes       the handlers, one folder entry per resource
+//! wait         until a job is final         problem      every error, as RFC 9457
+//! openapi      the description of it all    housekeeping what has to be done once a second
+//! ```
+//!
+//! Nothing here knows Python, model providers or Redis keys: the store and the queue of `shared` do the work. There
+//! is no global state, so several of these run in one process.
+
+pub mod auth;
+pub mod body;
+pub mod config;
+mod edge;
+pub mod fields;
+mod housekeeping;
+pub mod idempotency;
+pub mod openapi;
+pub mod problem;
+pub mod requests;
+mod routes;
+mod server;
+mod wait;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use shared::store::{Hub, Store, StoreError};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// What every handler may use.
+#[derive(Debug, Clone)]
+pub struct Api {
+    store: Store,
+    hub: Hub,
+    config: Arc<Config>,
+    shutdown: CancellationToken,
+    /// Places for requests in flight.
+    requests: Arc<Semaphore>,
+    /// Places for event streams.
+    streams: Arc<Semaphore>,
+    /// The memory request bodies may take.
+    bodies: Arc<Semaphore>,
+}
+
+/// Why the api does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another program has the port, or the address is not ours.
+    #[error("cannot listen on {address} (API_BIND): {error}")]
+    Bind {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The store's address is not one.
+    #[error("REDIS_URL: {0}")]
+    Store(#[from] StoreError),
+    /// The system refused to tell of signals.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// Serves the API at the configured address until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), StartError> {
+    let address = config.bind;
+    let listener = TcpListener::bind(address).await.map_err(|error| StartError::Bind { address, error })?;
+    serve(listener, config, shutdown).await
+}
+
+/// Serves the API at a bound listener until `shutdown`: then it is not ready any more, takes no more connections,
+/// ends waits and streams, and lets open requests end, by a deadline.
+pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> Result<(), StartError> {
+    let address = listener.local_addr().map_err(|error| StartError::Bind { address: config.bind, error })?;
+    tracing::info!(addr = %address, keys_required = config.keys_required, "Listening on http://{address}");
+    if config.keys_required && config.admin_key.is_none() {
+        tracing::warn!("API keys are required, but there is no ADMIN_API_KEY to make the first one with.");
+    }
+    let store = Store::new(&config.store)?;
+    let (hub, listening) = Hub::for_events(store.clone(), shutdown.clone());
+    let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), shutdown.clone()));
+    let api = Api {
+        store,
+        hub,
+        config: Arc::new(config),
+        shutdown: shutdown.clone(),
+        requests: Arc::new(Semaphore::new(edge::REQUESTS_MAX)),
+        streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
+        bodies: body::budget(),
+    };
+    server::serve(listener, routes::router(api), shutdown).await;
+    for task in [listening, housekeeping] {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "A background task ended badly.");
+        }
+    }
+    tracing::info!("The api has ended.");
+    Ok(())
+}

@@ -142,14 +142,20 @@ async fn finished(api: &Api, id: &str) -> Result<Job, DemoError> {
 fn offline(environment: &Environment) -> Result<Environment, DemoError> {
     let kept =
         |name: &str| KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let chosen = environment.get("SEARCH_DOCUMENTS").map(PathBuf::from);
     let mut environment = environment.filtered(kept);
     environment.set("API_BIND", "127.0.0.1:0");
     environment.set("GENERATOR_PROVIDER", "offline");
-    environment.set("SEARCH_DOCUMENTS", documents()?);
+    environment.set("SEARCH_DOCUMENTS", documents(chosen)?);
     Ok(environment)
 }
 
-fn documents() -> Result<PathBuf, DemoError> {
+/// The user's own documents, or the examples.
+fn documents(chosen: Option<PathBuf>) -> Result<PathBuf, DemoError> {
+    // The children have another working folder.
+    if let Some(chosen) = chosen.and_then(|folder| std::path::absolute(folder).ok()) {
+        return Ok(chosen);
+    }
     let found = std::env::current_dir().ok().and_then(|directory| stack::example_documents(&directory));
     found.ok_or_else(|| {
         let hint =

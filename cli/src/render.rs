@@ -41,7 +41,7 @@ pub fn table(heading: &[&str], rows: &[Vec<String>], for_people: bool) -> String
     text
 }
 
-/// One line of at most [`CELL_CHARS_MAX`] characters.
+/// One line, cut where a table cell ends.
 pub fn shorten(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(CELL_CHARS_MAX) {

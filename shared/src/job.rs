@@ -221,6 +221,25 @@ pub struct Usage {
     pub llm_requests: u64,
 }
 
+/// What stood around the cell a job ran in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Sandbox {
+    /// `A` or `B`.
+    #[schema(example = "A")]
+    pub tier: String,
+    /// The walls in force.
+    pub layers: Vec<String>,
+}
+
+/// How much of an earlier attempt a job was answered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replay {
+    /// Tool calls answered from the journal instead of being made again.
+    pub reused: u64,
+    /// The attempt asked for other calls, or in another order, than the one before it.
+    pub diverged: bool,
+}
+
 /// The input of an execute job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecuteInput {
@@ -350,6 +369,12 @@ pub struct Job {
     pub error: Option<JobError>,
     /// What it used.
     pub usage: Usage,
+    /// What stood around the cell of its last run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<Sandbox>,
+    /// How much of an earlier attempt it was answered from, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// Which provider answered: `anthropic`, `openai_compatible` or `offline`; null when none was asked.
     pub provider: Option<String>,
     /// The client's own labels.

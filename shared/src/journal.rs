@@ -57,6 +57,9 @@ pub struct Entry {
     pub error: Option<String>,
     /// When it began, in milliseconds since the epoch.
     pub started_ms: i64,
+    /// Its place in the order in which answers came; a later attempt gets them in the same order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<u64>,
     /// How long it took, in milliseconds.
     #[serde(default)]
     pub ms: u64,

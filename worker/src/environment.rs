@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use providers::{ChatModel, DocumentSearch, Generator};
-use shared::{seal::Sealer, store::Store};
+use shared::{job::Sandbox, seal::Sealer, store::Store};
 
 use crate::{cell::CellRoom, config::JobLimits, deliver::Deliverer, programs::Programs};
 
@@ -13,6 +13,8 @@ pub struct Environment {
     pub store: Store,
     /// Where programs run.
     pub cells: CellRoom,
+    /// What stands around them.
+    pub sandbox: Sandbox,
     /// Programs of recent executions.
     pub programs: Programs,
     /// Writes programs.

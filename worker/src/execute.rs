@@ -15,7 +15,7 @@ use crate::{
     consume::Outcome,
     environment::Environment,
     patience,
-    recorder::Recorder,
+    recorder::{Closed, Recorder},
     tools::ToolHost,
 };
 
@@ -47,7 +47,8 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
         limits: environment.limits.run(time.wall),
     };
     let report = environment.cells.run(spec, host, attempt.stopped()).await;
-    let recorded = recorder.close(report.log_truncated).await;
+    let completed = matches!(report.end, RunEnd::Returned(_));
+    let recorded = recorder.close(report.log_truncated, completed).await;
     let provider = recorded.provider.map(str::to_owned);
     let usage = Usage {
         wall_ms: whole_ms(report.usage.wall),
@@ -55,7 +56,9 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
         max_rss_bytes: report.usage.max_rss_bytes,
         ..recorded.usage
     };
-    let finish = Finish { usage, provider, log: recorded.log, ..Finish::default() };
+    let Closed { log, replay, .. } = recorded;
+    let sandbox = Some(environment.sandbox.clone());
+    let finish = Finish { usage, provider, log, replay, sandbox, ..Finish::default() };
     conclude(report, finish, attempt, &time)
 }
 

@@ -20,15 +20,17 @@ pub mod generate;
 pub mod guard;
 pub mod outside;
 pub mod patience;
+pub mod presence;
 pub mod programs;
 pub mod recorder;
+pub mod replay;
 pub mod tools;
 
 use std::{path::PathBuf, sync::Arc};
 
 use apalis::prelude::Monitor;
 use shared::{
-    job::Queue,
+    job::{Queue, Sandbox},
     queue::{Consumer, Leases, StopReason},
     store::{Hub, Store},
 };
@@ -74,10 +76,12 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let Outside { generator, search, chat } = Outside::new(&config.providers)?;
     let ended = CancellationToken::new();
     let cells = CellRoom::start(cells(&config, runner), ended.clone()).await?;
+    let report = presence::report(&name, &config, &cells);
     tracing::info!(
         worker = name,
-        tier = %cells.sandbox().tier,
-        sandbox = ?cells.sandbox(),
+        tier = report.sandbox_tier,
+        layers = report.sandbox_layers.join(", "),
+        python = report.python_version,
         generator = generator.provider(),
         search = search.provider(),
         chat = chat.provider(),
@@ -87,6 +91,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let environment = Arc::new(Environment {
         store: store.clone(),
         cells: cells.clone(),
+        sandbox: Sandbox { tier: report.sandbox_tier.clone(), layers: report.sandbox_layers.clone() },
         programs: Programs::default(),
         generator,
         search,
@@ -100,6 +105,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     background.spawn(leases.clone().renew_until(ended.clone()));
     let (hub, _) = Hub::for_cancels(store.clone(), ended.clone());
     background.spawn(leases.clone().watch_cancels_until(hub, ended.clone()));
+    background.spawn(presence::tell_until(store.clone(), leases.clone(), report, ended.clone()));
     background.spawn(stop_after_grace(leases.clone(), config.drain, shutdown.clone()));
 
     let mut monitor = Monitor::new();

@@ -22,7 +22,7 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{environment::Environment, patience};
+use crate::{environment::Environment, patience, replay::Replay};
 
 /// 200 ms between writes of printed text and steps: live enough for a reader, rare enough for Redis.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -39,6 +39,7 @@ struct Inner {
     attempt: Attempt,
     journal_bytes_max: u64,
     state: Mutex<State>,
+    replay: Replay,
     /// Held from taking printed text until it is written, so that text keeps its order.
     log_order: tokio::sync::Mutex<()>,
     closed: CancellationToken,
@@ -53,6 +54,7 @@ struct State {
     /// Open steps: the program's number, and the key in the journal.
     steps: HashMap<u64, String>,
     next_seq: u64,
+    next_answer: u64,
     calls: u32,
     pending: Progress,
 }
@@ -97,6 +99,8 @@ pub struct Closed {
     pub provider: Option<&'static str>,
     /// Printed text not yet written.
     pub log: Vec<u8>,
+    /// How much of an earlier attempt was used.
+    pub replay: Option<shared::job::Replay>,
 }
 
 impl Recorder {
@@ -107,6 +111,7 @@ impl Recorder {
         if attempt.claim.resumed {
             state.journal = patience::until_stored(attempt, || store.journal(job)).await?;
             state.next_seq = state.journal.values().map(|entry| entry.seq + 1).max().unwrap_or(0);
+            state.next_answer = state.journal.values().filter_map(|entry| entry.answered).max().map_or(0, |n| n + 1);
             state.pending.log = format!("[attempt {}]\n", attempt.claim.attempt).into_bytes();
         }
         let inner = Arc::new(Inner {
@@ -114,6 +119,7 @@ impl Recorder {
             id: EntryId::Job(job),
             attempt: attempt.clone(),
             journal_bytes_max: environment.limits.journal_bytes_max,
+            replay: Replay::new(answered_in_order(&state.journal)),
             state: Mutex::new(state),
             log_order: tokio::sync::Mutex::default(),
             closed: CancellationToken::new(),
@@ -131,16 +137,20 @@ impl Recorder {
 
     /// Records that a call is about to be dispatched, or finds the answer it had before.
     pub async fn begin(&self, tool: &str, arguments: &Map<String, Value>, step: Option<u64>) -> Recorded {
-        let (key, entry) = {
+        let (key, found) = {
             let mut state = self.inner.lock();
             let key = state.next_key(tool, arguments);
-            match state.answered_before(&key) {
-                Some(answer) => return Recorded::Before(answer),
-                None => {
-                    let entry = self.inner.new_entry(&mut state, &key, EntryKind::ToolCall, tool, arguments, step);
-                    (key, entry)
-                }
+            let found = state.answered_before(&key).ok_or_else(|| {
+                self.inner.new_entry(&mut state, &key, EntryKind::ToolCall, tool, arguments, step)
+            });
+            (key, found)
+        };
+        let entry = match found {
+            Ok(answer) => {
+                self.inner.replay.turn(&key).await;
+                return Recorded::Before(answer);
             }
+            Err(entry) => entry,
         };
         let mut progress = self.inner.take_steps();
         progress.events.push(("tool_call.started", json!({ "seq": entry.seq, "tool": tool }).to_string()));
@@ -167,6 +177,7 @@ impl Recorder {
             Err(message) => (entry.state, entry.error) = (EntryState::Error, Some(message.clone())),
         }
         let mut progress = self.inner.take_steps();
+        entry.answered = Some(self.inner.next_answer());
         let told = json!({ "seq": entry.seq, "tool": entry.name, "ok": answer.is_ok(), "ms": entry.ms });
         progress.events.push(("tool_call.finished", told.to_string()));
         progress.journal.push((key.clone(), to_json(&entry)));
@@ -207,8 +218,8 @@ impl Recorder {
         self.inner.lock().pending.log.extend_from_slice(chunk);
     }
 
-    /// Ends the record.
-    pub async fn close(&self, log_truncated: bool) -> Closed {
+    /// Ends the record. `completed`: the program ran to its own end.
+    pub async fn close(&self, log_truncated: bool, completed: bool) -> Closed {
         self.inner.closed.cancel();
         let _in_order = self.inner.log_order.lock().await;
         let mut progress = self.inner.take_pending();
@@ -236,7 +247,7 @@ impl Recorder {
                 (known, _) => known,
             };
         }
-        Closed { usage, provider, log }
+        Closed { usage, provider, log, replay: self.inner.replay.report(completed) }
     }
 }
 
@@ -297,6 +308,7 @@ impl Inner {
             answer: None,
             error: None,
             started_ms: Timestamp::now().as_millis(),
+            answered: None,
             ms: 0,
             input_tokens: 0,
             output_tokens: 0,
@@ -319,6 +331,12 @@ impl Inner {
             Some(ProgressAnswer::Recorded | ProgressAnswer::JournalFull) | None => {}
         }
         answer
+    }
+
+    fn next_answer(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_answer += 1;
+        state.next_answer - 1
     }
 
     fn take_pending(&self) -> Progress {
@@ -351,6 +369,14 @@ async fn flush_until_closed(inner: Arc<Inner>) {
             inner.write(progress).await;
         }
     }
+}
+
+/// Keys of the calls that were answered, in the order in which their answers came.
+fn answered_in_order(journal: &HashMap<String, Entry>) -> Vec<String> {
+    let mut answered: Vec<(u64, &String)> =
+        journal.iter().filter_map(|(key, entry)| Some((entry.answered?, key))).collect();
+    answered.sort();
+    answered.into_iter().map(|(_, key)| key.clone()).collect()
 }
 
 fn to_json(entry: &Entry) -> String {

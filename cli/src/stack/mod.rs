@@ -31,7 +31,10 @@ pub use signals::Signals;
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// 20 ms between looks at `/readyz`.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
-/// 15 s for api and worker to let go of what they hold after SIGTERM: over the api's 10 s for open requests.
+/// 5 s for runs to finish at Ctrl-C; then the worker hands them back, and they are run at the next start.
+const WORKER_DRAIN_MS: &str = "5000";
+/// 15 s for api and worker to let go of what they hold after SIGTERM: over the api's 10 s for open requests and the
+/// worker's [`WORKER_DRAIN_MS`].
 const STOP_GRACE: Duration = Duration::from_secs(15);
 /// 5 s for Redis: with every write on disk already it has nothing to save.
 const REDIS_STOP_GRACE: Duration = Duration::from_secs(5);
@@ -143,6 +146,7 @@ impl Stack {
         environment.set("API_BIND", bind.to_string());
         environment.set_default("SECRETS_KEY", self.folder.secrets_key()?);
         environment.set_default("LOG_FORMAT", "text");
+        environment.set_default("WORKER_DRAIN_MS", WORKER_DRAIN_MS);
         // The logs are files.
         environment.set("NO_COLOR", "1");
         if environment.get("REDIS_URL").is_none() {

@@ -67,7 +67,8 @@ impl RedisClock {
 impl Store {
     /// Takes at most `n` jobs of a queue for a worker.
     pub async fn claim(&self, queue: Queue, worker: &str, n: usize) -> Result<ClaimAnswer, StoreError> {
-        let not_after = self.clock.after(limits::REDIS_RESPONSE_TIMEOUT);
+        // Half the time for which the answer is awaited: it has to travel back, too.
+        let not_after = self.clock.after(limits::REDIS_RESPONSE_TIMEOUT / 2);
         let reply: Vec<Reply> = script::CLAIM
             .key(&self.prefix)
             .arg(queue.as_str())

@@ -11,6 +11,7 @@ mod peek;
 mod record;
 mod script;
 mod state;
+mod workers;
 mod workflows;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -29,6 +30,7 @@ pub use self::{
         CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer,
         RenewAnswer, Submission, SubmitError, Submitted,
     },
+    workers::{REPORT_EVERY, WorkerReport},
     workflows::Version,
 };
 use crate::limits;

@@ -86,6 +86,8 @@ pub(super) fn job(
         result: result.map_err(|_| unreadable("result"))?,
         error: fields.json("error")?,
         usage: fields.json("usage")?,
+        sandbox: fields.json("sandbox")?,
+        replay: fields.json("replay")?,
         provider: fields.text("provider").map(str::to_owned),
         metadata: fields.json("metadata")?,
         created_at: fields.time("created_at").ok_or_else(|| unreadable("created_at"))?,

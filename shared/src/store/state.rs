@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Store, StoreError, script};
 use crate::{
     id::{JobId, TenantId, WorkflowId},
-    job::{EntryId, JobError, JobSpec, JobStatus, Usage},
+    job::{EntryId, JobError, JobSpec, JobStatus, Replay, Sandbox, Usage},
     limits,
     workflow::Source,
 };
@@ -117,6 +117,10 @@ pub struct Finish {
     pub cancelled: bool,
     /// What it used.
     pub usage: Usage,
+    /// What stood around the cell.
+    pub sandbox: Option<Sandbox>,
+    /// How much of an earlier attempt was used.
+    pub replay: Option<Replay>,
     /// Who answered.
     pub provider: Option<String>,
     /// Printed text not yet recorded.
@@ -232,6 +236,8 @@ impl Store {
             (None, false) => JobStatus::Succeeded,
         };
         let mut job = vec![("usage", to_json(&finish.usage))];
+        job.extend(finish.sandbox.as_ref().map(|sandbox| ("sandbox", to_json(sandbox))));
+        job.extend(finish.replay.as_ref().map(|replay| ("replay", to_json(replay))));
         job.extend(finish.provider.clone().map(|provider| ("provider", provider)));
         let mut call = script::FINISH.prepare_invoke();
         call.key(&self.prefix)

@@ -81,6 +81,9 @@ impl Meter {
 pub struct CallContext {
     /// The call is over by then, retries and waits included.
     pub deadline: Instant,
+    /// The longest single pause to sit out when a provider asks for one; a longer one is handed back as an error
+    /// that names it, for a caller that has something better to do meanwhile. `None`: whatever the deadline allows.
+    pub pause_max: Option<Duration>,
     /// Counts requests and tokens, also of a call that fails in the end.
     pub meter: Meter,
 }
@@ -88,7 +91,7 @@ pub struct CallContext {
 impl CallContext {
     /// A call that has to be over at `deadline`.
     pub fn until(deadline: Instant) -> Self {
-        Self { deadline, meter: Meter::default() }
+        Self { deadline, pause_max: None, meter: Meter::default() }
     }
 
     /// A call that has to be over within `limit` from now.
@@ -96,8 +99,14 @@ impl CallContext {
         Self::until(Instant::now() + limit)
     }
 
-    /// The same deadline with a count of its own, for a part of the call that is reported separately.
+    /// The same circumstances with a count of its own, for a part of the call that is reported separately.
     pub(crate) fn part(&self) -> Self {
-        Self::until(self.deadline)
+        Self { meter: Meter::default(), ..self.clone() }
+    }
+
+    /// Whether a pause from now on can be sat out: it ends before the deadline and is not longer than allowed.
+    pub(crate) fn can_wait(&self, pause: Duration) -> bool {
+        let ends_in_time = Instant::now().checked_add(pause).is_some_and(|end| end < self.deadline);
+        ends_in_time && self.pause_max.is_none_or(|longest| pause <= longest)
     }
 }

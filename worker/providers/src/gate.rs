@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
+use crate::context::CallContext;
+use crate::limits::GATE_SHUT_MAX;
+
 /// A caller never waits longer than this for one bucket to refill: headers are advice, a 429 is the truth.
 const REFILL_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -61,9 +64,8 @@ impl RateGate {
     }
 
     /// Waits until the gate is open and takes one request's worth. `Err` holds how long it stays shut, when that is
-    /// past the deadline or longer than `wait_max`; then nothing was waited for.
-    pub(crate) async fn pass(&self, deadline: Instant, wait_max: Duration) -> Result<Pass, Duration> {
-        let started = Instant::now();
+    /// longer than the caller can wait.
+    pub(crate) async fn pass(&self, cx: &CallContext) -> Result<Pass, Duration> {
         loop {
             let now = Instant::now();
             let wait = {
@@ -75,7 +77,7 @@ impl RateGate {
                 }
                 wait
             };
-            if now + wait >= deadline || now.duration_since(started) + wait > wait_max {
+            if !cx.can_wait(wait) {
                 return Err(wait);
             }
             tokio::time::sleep(wait).await;
@@ -85,7 +87,7 @@ impl RateGate {
     /// Shuts the gate for everyone for `pause` from now. The later end wins: callers refused at the same moment
     /// do not add up their pauses.
     pub(crate) fn close_for(&self, pause: Duration) {
-        let until = Instant::now() + pause;
+        let until = Instant::now() + pause.min(GATE_SHUT_MAX);
         let mut state = self.lock();
         state.closed_until = Some(state.closed_until.map_or(until, |old| old.max(until)));
     }
@@ -168,10 +170,8 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    const WAIT_MAX: Duration = Duration::from_secs(30);
-
-    fn far() -> Instant {
-        Instant::now() + Duration::from_secs(3_600)
+    fn patient() -> CallContext {
+        CallContext::within(Duration::from_secs(3_600))
     }
 
     fn headers(limit: u32, remaining: u32, reset: &str) -> HeaderMap {
@@ -195,7 +195,7 @@ mod tests {
         let callers: Vec<_> = (0..20)
             .map(|_| {
                 let gate = gate.clone();
-                tokio::spawn(async move { gate.pass(far(), WAIT_MAX).await.is_ok() })
+                tokio::spawn(async move { gate.pass(&patient()).await.is_ok() })
             })
             .collect();
         for caller in callers {
@@ -210,10 +210,14 @@ mod tests {
         let gate = RateGate::new();
         gate.close_for(Duration::from_secs(5));
         let started = Instant::now();
-        let refused = gate.pass(started + Duration::from_secs(3), WAIT_MAX).await.unwrap_err();
+        let refused = gate.pass(&CallContext::within(Duration::from_secs(3))).await.unwrap_err();
         assert_eq!((refused, started.elapsed()), (Duration::from_secs(5), Duration::ZERO));
-        gate.close_for(Duration::from_secs(60));
-        assert!(gate.pass(far(), WAIT_MAX).await.is_err(), "longer than a caller may be held");
+        let hurried = CallContext { pause_max: Some(Duration::from_secs(4)), ..patient() };
+        assert!(gate.pass(&hurried).await.is_err(), "longer than this caller sits out");
+        gate.close_for(Duration::from_secs(86_400));
+        let waited = Instant::now();
+        assert!(gate.pass(&patient()).await.is_ok());
+        assert_eq!(waited.elapsed(), GATE_SHUT_MAX, "after that, one asks again");
     }
 
     #[tokio::test(start_paused = true)]
@@ -224,7 +228,7 @@ mod tests {
         gate.observe(&headers(60, 0, "2026-11-22T10:01:00Z"), wall);
         let started = Instant::now();
         for _ in 0..3 {
-            drop(gate.pass(far(), WAIT_MAX).await.unwrap());
+            drop(gate.pass(&patient()).await.unwrap());
         }
         let waited = started.elapsed();
         assert!(
@@ -241,7 +245,7 @@ mod tests {
         gate.observe(&headers(0, 0, "yesterday"), wall);
         let started = Instant::now();
         for _ in 0..20 {
-            drop(gate.pass(far(), WAIT_MAX).await.unwrap());
+            drop(gate.pass(&patient()).await.unwrap());
         }
         assert_eq!(started.elapsed(), Duration::ZERO);
     }

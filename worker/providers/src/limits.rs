@@ -6,6 +6,13 @@ use std::time::Duration;
 /// How long a TCP and TLS handshake may take. A provider that needs longer is down.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// An open connection is asked this often whether it still is one: otherwise a peer that vanished is noticed only
+/// when the whole request times out.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long it may take to answer that.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// One Messages request, answered whole: the provider itself gives up at ten minutes.
 pub const MODEL_REQUEST_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -30,9 +37,12 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(8);
 /// Largest share taken off a backoff by jitter, so that callers that failed together do not return together.
 pub const BACKOFF_JITTER: f64 = 0.25;
 
-/// Longest wait a provider may ask for while the caller holds its place. A longer one is returned as
-/// `RateLimited` or `Unavailable` with the time, so that the caller can give its place to another.
-pub const PROVIDER_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longest pause of a provider that is believed: beyond a day it is a mistake of theirs.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+
+/// Longest time the gate of a provider stays shut without anyone asking again. One request in ten minutes harms
+/// nobody, and a limit lifted early is noticed.
+pub const GATE_SHUT_MAX: Duration = Duration::from_secs(600);
 
 /// 8 MiB for any reply: a full 128,000-token answer is about half a megabyte, search extracts about one.
 pub const REPLY_BYTES_MAX: usize = 8 << 20;
@@ -83,6 +93,15 @@ pub const ANALYSIS_DOCUMENTS_MAX: usize = 50;
 
 /// Longest question `/api/v3/ask` takes.
 pub const ASK_QUERY_CHARS_MAX: usize = 1_500;
+
+/// Characters of a search query a program may send; longer ones find nothing better.
+pub const QUERY_CHARS_MAX: usize = 4_000;
+
+/// Characters of a prompt a program may send: about 100,000 tokens, the smallest window among current models.
+pub const PROMPT_CHARS_MAX: usize = 300_000;
+
+/// Characters of a step's title in the trace.
+pub const STEP_TITLE_CHARS_MAX: usize = 200;
 
 /// Sources kept of one search.
 pub const SOURCES_MAX: usize = 50;

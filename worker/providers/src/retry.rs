@@ -8,12 +8,12 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 use crate::context::CallContext;
 use crate::error::ProviderError;
 use crate::gate::RateGate;
-use crate::limits::{ATTEMPTS_MAX, BACKOFF_BASE, BACKOFF_JITTER, BACKOFF_MAX, PROVIDER_WAIT_MAX};
+use crate::limits::{ATTEMPTS_MAX, BACKOFF_BASE, BACKOFF_JITTER, BACKOFF_MAX, RETRY_AFTER_MAX};
 
 /// Where the dice of backoff come from.
 pub trait Jitter: Send + Sync + fmt::Debug {
@@ -41,18 +41,11 @@ pub struct RetryPolicy {
     pub backoff_base: Duration,
     /// Longest backoff.
     pub backoff_max: Duration,
-    /// Longest wait a provider may ask for while the caller is held.
-    pub provider_wait_max: Duration,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self {
-            attempts_max: ATTEMPTS_MAX,
-            backoff_base: BACKOFF_BASE,
-            backoff_max: BACKOFF_MAX,
-            provider_wait_max: PROVIDER_WAIT_MAX,
-        }
+        Self { attempts_max: ATTEMPTS_MAX, backoff_base: BACKOFF_BASE, backoff_max: BACKOFF_MAX }
     }
 }
 
@@ -118,7 +111,7 @@ impl Advice {
                 Some(Duration::try_from(asked.duration_since(answered)).unwrap_or(Duration::ZERO))
             })
         };
-        Self { should_retry, retry_after: millis.or_else(after) }
+        Self { should_retry, retry_after: millis.or_else(after).map(|pause| pause.min(RETRY_AFTER_MAX)) }
     }
 }
 
@@ -150,10 +143,11 @@ impl Retrier<'_> {
     ) -> Result<T, ProviderError> {
         let mut failed: u32 = 0;
         loop {
-            let pass =
-                self.gate.pass(cx.deadline, self.policy.provider_wait_max).await.map_err(|retry_after| {
-                    ProviderError::RateLimited { provider: self.provider, retry_after }
-                })?;
+            let pass = self
+                .gate
+                .pass(cx)
+                .await
+                .map_err(|retry_after| ProviderError::RateLimited { provider: self.provider, retry_after })?;
             cx.meter.add_request();
             let outcome = timeout_at(cx.deadline, attempt())
                 .await
@@ -172,11 +166,7 @@ impl Retrier<'_> {
                 self.gate.close_for(pause);
             }
             failed += 1;
-            let wake = Instant::now() + pause;
-            if failed >= self.policy.attempts_max
-                || wake >= cx.deadline
-                || pause > self.policy.provider_wait_max
-            {
+            if failed >= self.policy.attempts_max || !cx.can_wait(pause) {
                 return Err(failure.error);
             }
             tracing::debug!(
@@ -187,7 +177,7 @@ impl Retrier<'_> {
                 self.provider,
                 failure.error
             );
-            sleep_until(wake).await;
+            sleep(pause).await;
         }
     }
 }

@@ -134,7 +134,7 @@ impl Zygote {
             }
             if asked {
                 match receive(control)? {
-                    None => return Ok(()),
+                    None => return Ok(self.end_cells()),
                     Some(ToZygote::Fork { cell }) => self.hand_over(py, cell, control)?,
                     Some(ToZygote::Configure(_)) => return Err(ZygoteError::NotConfigured),
                 }
@@ -172,6 +172,18 @@ impl Zygote {
         match forked? {
             Forked::Child => unreachable!("a cell never comes back"),
             Forked::Parent { pid, pidfd } => Ok((pid, ours.with(pidfd, work.into_descriptor()))),
+        }
+    }
+
+    /// The worker is gone or wants no more: nothing of this zygote may outlive it.
+    fn end_cells(&mut self) {
+        for (pid, cell) in self.living.drain() {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                // Not reaped yet, so the number is still its own; it may have ended by itself just now.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+            }
+            self.walls.forget(cell);
         }
     }
 

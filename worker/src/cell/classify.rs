@@ -24,6 +24,8 @@ pub(super) enum Outcome {
     TooLarge { result_bytes: u64 },
     /// The socket ended without one.
     Silent,
+    /// The same, and the process lived on.
+    HungUp,
     /// The cell does not keep the protocol.
     Violation(String),
     /// A wall was not raised, so nothing was run.
@@ -44,6 +46,9 @@ pub(super) fn end_of(outcome: Outcome, exit: Option<Exit>, limits: &RunLimits) -
         Outcome::Raised(raised) => RunEnd::Failed(raised_by(raised, limits)),
         Outcome::TooLarge { result_bytes } => too_large(result_bytes, limits),
         Outcome::Silent => silent(exit, limits),
+        Outcome::HungUp => {
+            failed(FailureCode::NoResult, "the program closed its connection before it sent a result".to_owned())
+        }
         Outcome::Violation(what) => {
             failed(FailureCode::SandboxViolation, format!("the program broke the protocol of its cell: {what}"))
         }

@@ -99,6 +99,7 @@ impl Keeper {
     fn adopt(&mut self, zygote: Zygote) {
         self.last_generation += 1;
         let generation = self.last_generation;
+        self.pool.forked_by(zygote.process.id());
         let control = zygote.control.clone();
         let events = self.events.0.clone();
         let listener = tokio::spawn(async move {

@@ -62,6 +62,7 @@ struct State {
     /// Of every living cell: its zygote's generation, and who wants to know its end.
     exits: HashMap<u64, (u64, oneshot::Sender<Exit>)>,
     closed: bool,
+    zygote_pid: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -154,6 +155,15 @@ impl Pool {
         if is_current {
             state.forking = 0;
         }
+    }
+
+    /// Which process forks now.
+    pub(super) fn forked_by(&self, zygote_pid: Option<u32>) {
+        self.lock().zygote_pid = zygote_pid;
+    }
+
+    pub(super) fn zygote_pid(&self) -> Option<u32> {
+        self.lock().zygote_pid
     }
 
     /// Cells of a generation that were not used: they go before their zygote is replaced.

@@ -22,8 +22,10 @@ use super::types::{
 };
 use super::zygote::{Zygote, ZygoteStartError};
 
+/// From the end of its socket to the end of a process that is really ending: memory is given back in between.
+const SILENT_END_TIME_MAX: Duration = Duration::from_millis(200);
 /// From SIGKILL to the zygote's report; a dying process first gives back its memory.
-const EXIT_TIME_MAX: Duration = Duration::from_millis(800);
+const EXIT_TIME_MAX: Duration = Duration::from_millis(600);
 /// A cell that is lost before its program began is replaced by another, this often.
 const CELLS_PER_RUN_MAX: usize = 3;
 
@@ -116,6 +118,11 @@ impl CellRoom {
         self.inner.report.clone()
     }
 
+    /// The process of the zygote that forks now, for tests that kill it.
+    pub fn zygote_pid(&self) -> Option<u32> {
+        self.inner.pool.zygote_pid()
+    }
+
     /// Runs one program to its one end. Never panics; never takes longer than `spec.limits.wall` and a second.
     pub async fn run(&self, spec: RunSpec, host: Arc<dyn RunHost>, stop: CancellationToken) -> RunReport {
         let started = Instant::now();
@@ -195,21 +202,28 @@ impl Attempt<'_> {
         let limits = self.spec.limits;
         let mut conversation =
             Conversation::new(channel, output, self.host, limits, self.deadline, self.stop, orders);
-        let outcome = conversation.hold(start).await;
+        let mut outcome = conversation.hold(start).await;
         let begun = conversation.begun();
-        if !matches!(outcome, Outcome::Silent) {
+        let mut exit = std::pin::pin!(exit);
+        let mut ended = None;
+        if matches!(outcome, Outcome::Silent) {
+            // How it ends by itself decides what it was.
+            ended = timeout(SILENT_END_TIME_MAX, &mut exit).await.ok();
+            if ended.is_none() {
+                outcome = Outcome::HungUp;
+            }
+        }
+        if ended.is_none() {
             // Whatever it still does, nobody listens. It fails when the process was faster.
             let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
         }
-        let (exit, tap) = tokio::join!(timeout(EXIT_TIME_MAX, exit), conversation.drain());
-        let exit = match exit {
-            Ok(exit) => exit.ok(),
-            Err(_) => {
-                // It hung up and lives on, or the zygote is stuck.
-                let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-                None
+        let end = async {
+            match ended {
+                Some(ended) => ended.ok(),
+                None => timeout(EXIT_TIME_MAX, exit).await.ok().and_then(Result::ok),
             }
         };
+        let (exit, tap) = tokio::join!(end, conversation.drain());
         (begun, outcome, exit, tap)
     }
 }

@@ -1,7 +1,7 @@
 //! The plan while it is being read: which values exist, what nouns they answer to, and how a reference resolves.
 
-use super::noun::{Meaning, Noun};
-use super::plan::{Change, Kind, Language, Op, Output, Piece, Split, Text, Value};
+use super::noun::{Aliases, Meaning, Noun};
+use super::plan::{Change, Kind, Language, Op, Output, Piece, Rank, Split, Text, Value};
 
 /// What has been read so far.
 #[derive(Debug, Clone)]
@@ -16,6 +16,10 @@ pub(crate) struct Draft {
     pub(crate) numbered: bool,
     pub(crate) bulleted: bool,
     pub(crate) on_error: Option<String>,
+    pub(crate) rank: Option<Rank>,
+    pub(crate) whole_numbers: bool,
+    /// "add up the amounts" was said: the total is what counts.
+    pub(crate) summed: bool,
     /// All items have been brought together: what follows happens once.
     pub(crate) merged: bool,
 }
@@ -34,13 +38,17 @@ impl Draft {
             numbered: false,
             bulleted: false,
             on_error: None,
+            rank: None,
+            whole_numbers: false,
+            summed: false,
             merged: false,
         }
     }
 
     /// The item nouns and aliases the description has introduced.
-    pub(crate) fn aliases(&self) -> Vec<String> {
-        self.values.iter().flat_map(|value| value.aliases.iter().cloned()).collect()
+    pub(crate) fn aliases(&self) -> Aliases {
+        let of = |values: &[Value]| values.iter().flat_map(|value| value.aliases.iter().cloned()).collect();
+        Aliases { item: of(&self.values[..1]), values: of(&self.values[1..]) }
     }
 
     /// Whether what is read now happens once per item.
@@ -101,6 +109,7 @@ impl Draft {
             Kind::Translation => "translation",
             Kind::Label => "label",
             Kind::Rating => "rating",
+            Kind::Amount => "amount",
             Kind::Chosen => "choice",
             Kind::Changed | Kind::Hidden => "change",
         };
@@ -114,6 +123,28 @@ impl Draft {
     /// The newest value, the item when nothing was made yet.
     pub(crate) fn newest(&self) -> usize {
         self.values.iter().rposition(|value| value.kind != Kind::Hidden).unwrap_or(0)
+    }
+
+    /// The values made so far, those of closed branches left out.
+    pub(crate) fn made(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        (1..self.values.len()).filter(|value| self.values[*value].kind != Kind::Hidden)
+    }
+
+    /// What a task is about when it names nothing: the newest text, never a category or a number, which say something
+    /// about a text.
+    pub(crate) fn subject(&self) -> usize {
+        let about = |value: &Value| {
+            !matches!(value.kind, Kind::Label | Kind::Rating | Kind::Amount | Kind::Hidden)
+        };
+        self.values.iter().rposition(about).unwrap_or(0)
+    }
+
+    /// What a search is for when it names nothing: as above, but not what a search has found.
+    pub(crate) fn search_subject(&self) -> usize {
+        let about = |value: &Value| {
+            !matches!(value.kind, Kind::Label | Kind::Rating | Kind::Amount | Kind::Hidden | Kind::Result)
+        };
+        self.values.iter().rposition(about).unwrap_or(0)
     }
 
     fn newest_of(&self, wanted: &[Kind]) -> Option<usize> {
@@ -136,17 +167,32 @@ impl Draft {
             Meaning::Of(Kind::Summary) => self.newest_of(&[Kind::Summary]),
             Meaning::Of(kind) => self.newest_of(&[*kind]),
             Meaning::Alias(word) => self.values.iter().rposition(|value| value.aliases.contains(word)),
-            Meaning::Formatted | Meaning::Position => None,
+            Meaning::Formatted | Meaning::Position | Meaning::Total => None,
         }
     }
 
     /// The piece of text a noun stands for.
     pub(crate) fn piece(&self, noun: &Noun) -> Option<Piece> {
-        if noun.meaning == Meaning::Position {
-            return self.split.is_some().then_some(Piece::Position);
-        }
-        let value = self.resolve(&noun.meaning)?;
+        self.piece_for(&noun.meaning)
+    }
+
+    /// The piece of text a meaning stands for.
+    pub(crate) fn piece_for(&self, meaning: &Meaning) -> Option<Piece> {
+        let value = match meaning {
+            // "that number", after something was counted.
+            Meaning::Position => match self.newest_of(&[Kind::Changed, Kind::Amount]) {
+                Some(counted) => counted,
+                None => return self.split.is_some().then_some(Piece::Position),
+            },
+            Meaning::Total => return self.number().map(Piece::Total),
+            other => self.resolve(other)?,
+        };
         Some(self.piece_of(value))
+    }
+
+    /// The newest value that is a number.
+    pub(crate) fn number(&self) -> Option<usize> {
+        self.newest_of(&[Kind::Amount, Kind::Rating])
     }
 
     /// A value in the text being built now: all of them when the items have been brought together.

@@ -24,6 +24,8 @@ pub(crate) enum Reason {
     UnknownName(String),
     /// Two parts of the description contradict each other.
     Conflict(String),
+    /// Something is made that the result does not show.
+    Unused(&'static str),
     /// Nothing to do was found.
     Empty,
     /// The description is longer than the compiler reads.
@@ -47,6 +49,12 @@ impl NotUnderstood {
             }
             (Reason::Conflict(part), Language::Fr) => {
                 (part.as_str(), format!("« {part} » contredit une partie précédente de la description."))
+            }
+            (Reason::Unused(what), Language::En) => {
+                ("", format!("The description does not say where {what} goes in the result."))
+            }
+            (Reason::Unused(what), Language::Fr) => {
+                ("", format!("La description ne dit pas où {what} va dans le résultat."))
             }
             (Reason::Empty, Language::En) => ("", "The description names nothing to do.".to_owned()),
             (Reason::Empty, Language::Fr) => ("", "La description ne dit pas quoi faire.".to_owned()),

@@ -4,6 +4,13 @@ use super::cursor::{Cursor, is_one_of};
 use super::lexer::Kind as TokenKind;
 use super::plan::{Kind, Split};
 
+/// Nouns the description itself introduced: for the item, and for the values made.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Aliases {
+    pub(crate) item: Vec<String>,
+    pub(crate) values: Vec<String>,
+}
+
 /// What a noun phrase points at, before it is resolved against the values at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meaning {
@@ -19,6 +26,8 @@ pub(crate) enum Meaning {
     Pronoun,
     /// The number of the item.
     Position,
+    /// The sum over all items.
+    Total,
     /// A noun the description itself gave to a value.
     Alias(String),
 }
@@ -72,9 +81,12 @@ fn is_one_of_list(list: &str, word: &str) -> bool {
 }
 
 /// What one word names, if it names anything by itself.
-pub(crate) fn meaning_of(word: &str, aliases: &[String]) -> Option<Meaning> {
-    if aliases.iter().any(|alias| alias == word) {
+pub(crate) fn meaning_of(word: &str, aliases: &Aliases) -> Option<Meaning> {
+    if aliases.values.iter().any(|alias| alias == word) {
         return Some(Meaning::Alias(word.to_owned()));
+    }
+    if aliases.item.iter().any(|alias| alias == word) {
+        return Some(Meaning::Item);
     }
     Some(match word {
         "result" | "results" | "resultat" | "resultats" | "answer" | "answers" | "reponse" | "reponses" | "finding"
@@ -95,7 +107,9 @@ pub(crate) fn meaning_of(word: &str, aliases: &[String]) -> Option<Meaning> {
         "count" | "length" | "longueur" => Meaning::Of(Kind::Changed),
         "pair" | "pairs" | "paire" | "paires" | "couple" | "couples" | "block" | "blocks" | "bloc" | "blocs" | "list"
         | "liste" | "everything" | "output" | "outputs" | "sortie" | "tout" => Meaning::Formatted,
-        "n" | "number" | "numero" | "index" | "i" | "position" | "rank" | "rang" | "#" => Meaning::Position,
+        "sum" | "total" | "somme" => Meaning::Total,
+        "amount" | "amounts" | "montant" | "montants" => Meaning::Of(Kind::Amount),
+        "n" | "number" | "numbers" | "nombre" | "nombres" | "numero" | "index" | "i" | "position" | "rank" | "rang" | "#" => Meaning::Position,
         _ if is_one_of("@input", word) || is_one_of_list(ITEM_NOUNS, word) => Meaning::Item,
         _ => return None,
     })
@@ -196,8 +210,13 @@ pub(crate) fn eat_separator(cursor: &mut Cursor<'_>) -> Option<String> {
     None
 }
 
+/// What a model does to a text.
+const MADE: &str = "merged|combined|fused|consolidated|rewritten|rephrased|corrected|simplified|shortened|improved|fusionne|\
+    fusionnee|combine|reformule|reformulee|corrige|corrigee|simplifie|simplifiee|traduit|traduite|traduites|traduits|reecrit|\
+    reecrite|raccourci|ameliore|obtenu|obtenue";
+
 /// Reads one noun phrase, or leaves the cursor where it is.
-pub(crate) fn noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun> {
+pub(crate) fn noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> {
     let start = cursor.at;
     let found = read_noun_phrase(cursor, aliases);
     if found.is_none() {
@@ -206,7 +225,7 @@ pub(crate) fn noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option
     found
 }
 
-fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun> {
+fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> {
     let mut noun = Noun {
         meaning: Meaning::Pronoun,
         each: None,
@@ -220,6 +239,7 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun>
     let mut separator = None;
     let mut flavour = None;
     let mut determined = false;
+    let mut made = false;
     loop {
         if cursor.eat_any(&["each|every of them|these|those", "each one", "chacun|chacune d entre elles|eux", "chacun|chacune"])
             && !cursor.sees("of")
@@ -234,6 +254,8 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun>
             noun.all = true;
         } else if cursor.eat("distinct|unique|different") {
             noun.distinct = true;
+        } else if cursor.eat(MADE) {
+            made = true;
         } else if let Some(kind) = eat_flavour(cursor) {
             flavour = Some(kind);
         } else if let Some(found) = eat_separated_adjective(cursor) {
@@ -256,6 +278,11 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Noun>
             noun.plural = word.ends_with('s') || word.ends_with('x') || word == "people";
             noun.meaning = flavoured(meaning, flavour);
             word.clone_into(&mut noun.head);
+            // "the merged text", "le texte traduit": not the input but what became of it.
+            made |= cursor.eat(MADE);
+            if made && noun.meaning == Meaning::Item {
+                noun.meaning = Meaning::Newest;
+            }
         }
         None if separator.is_some() && is_plain_noun(cursor) => {
             cursor.at += 1;
@@ -318,7 +345,7 @@ fn eat_flavour(cursor: &mut Cursor<'_>) -> Option<Kind> {
 
 fn eat_quality(cursor: &mut Cursor<'_>) -> bool {
     // A quality that is also a noun ("output", "name") is left to the noun.
-    cursor.eat("user|users|utilisateur s") || cursor.eat("@quality|user|provided|given|supplied|submitted")
+    cursor.eat("user|users s") || cursor.eat("@quality|user|provided|given|supplied|submitted")
 }
 
 fn eat_separated_adjective(cursor: &mut Cursor<'_>) -> Option<String> {
@@ -348,7 +375,7 @@ fn follows_pronoun(cursor: &Cursor<'_>) -> bool {
         || cursor.sees("in|into|to|with|as|by|from|en|dans|avec|comme|sous|au|aux|par|using|up|a|sur")
 }
 
-fn eat_after_noun(cursor: &mut Cursor<'_>, noun: &mut Noun, separator: &mut Option<String>, aliases: &[String]) {
+fn eat_after_noun(cursor: &mut Cursor<'_>, noun: &mut Noun, separator: &mut Option<String>, aliases: &Aliases) {
     loop {
         let start = cursor.at;
         if cursor.eat("separated|delimited|split|separe|separes|separee|separees by|with|on|par") {
@@ -391,7 +418,7 @@ fn eat_separated_list(cursor: &mut Cursor<'_>) -> Option<String> {
 }
 
 /// What may stand after "of" behind a noun without changing which value it names.
-fn eat_owner(cursor: &mut Cursor<'_>, noun: &mut Noun, aliases: &[String]) -> bool {
+fn eat_owner(cursor: &mut Cursor<'_>, noun: &mut Noun, aliases: &Aliases) -> bool {
     if cursor.sees("@det* search|recherche") && eat_search_tool(cursor) {
         noun.meaning = flavoured(noun.meaning.clone(), Some(Kind::Result));
         return true;
@@ -419,7 +446,7 @@ fn eat_owner(cursor: &mut Cursor<'_>, noun: &mut Noun, aliases: &[String]) -> bo
 }
 
 /// What the name inside a placeholder means.
-pub(crate) fn slot_meaning(name: &str, aliases: &[String]) -> Option<Meaning> {
+pub(crate) fn slot_meaning(name: &str, aliases: &Aliases) -> Option<Meaning> {
     let name = name.replace('_', " ");
     let tokens = super::lexer::lex(&name);
     let mut cursor = Cursor::new(&name, &tokens);

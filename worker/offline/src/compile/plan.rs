@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Translation,
     Label,
     Rating,
+    /// A number read in another value.
+    Amount,
     /// What an "if … otherwise …" gave.
     Chosen,
     /// What a change of the text itself gave: upper case, a count.
@@ -61,6 +63,8 @@ pub(crate) enum Piece {
     Value(usize),
     /// The values of all items, one after the other.
     All(usize),
+    /// The sum of a number over all items.
+    Total(usize),
     /// The position of the item, from 1.
     Position,
 }
@@ -121,6 +125,8 @@ pub(crate) enum Op {
     Call(Call),
     Choose { condition: Condition, then: Block, otherwise: Block, into: usize },
     Change { change: Change, from: usize, into: usize },
+    /// The first number in a value, of those with one of these units when there are any.
+    Number { from: usize, into: usize, units: Vec<String> },
 }
 
 /// One branch: calls, then the text it gives.
@@ -137,9 +143,22 @@ pub(crate) enum Output {
     /// A Markdown table, one row per item.
     Table(Vec<(String, Text)>),
     /// A JSON array with an object per item, or one object.
-    Object(Vec<(String, Text)>),
+    Object {
+        fields: Vec<(String, Text)>,
+        /// One array around all objects; otherwise one object per line.
+        array: bool,
+    },
     /// A JSON array with one string per item.
     Strings(Text),
+}
+
+/// Items in order of a number instead of the input's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rank {
+    pub(crate) by: usize,
+    /// Only so many of them.
+    pub(crate) keep: Option<u64>,
+    pub(crate) descending: bool,
 }
 
 /// Everything a description says.
@@ -155,6 +174,9 @@ pub(crate) struct Plan {
     pub(crate) output: Output,
     /// Between the texts of the items.
     pub(crate) separator: String,
+    pub(crate) rank: Option<Rank>,
+    /// Totals are rounded to whole numbers.
+    pub(crate) whole_numbers: bool,
     /// What stands for the values of an item whose tool call failed.
     pub(crate) on_error: Option<String>,
 }

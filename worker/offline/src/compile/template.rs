@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use super::draft::Draft;
 use super::error::Reason;
 use super::lexer::{fold, lex, slot_at};
-use super::noun::{Meaning, meaning_of, slot_meaning};
+use super::noun::{Aliases, Meaning, meaning_of, slot_meaning};
 use super::plan::{Kind, Piece, Text};
 
 /// Placeholder names that would promise something no value holds; they are never filled by elimination.
@@ -30,7 +30,13 @@ pub(crate) fn template(raw: &str, draft: &Draft) -> Result<Text, Reason> {
 /// otherwise just text.
 pub(crate) fn template_or_literal(raw: &str, draft: &Draft) -> Text {
     let parts = split(raw);
+    let aliases = draft.aliases();
+    let known = |part: &Part| match part {
+        Part::Literal(_) => true,
+        Part::Name(name) => slot_meaning(name, &aliases).is_some(),
+    };
     if parts.iter().any(|part| matches!(part, Part::Name(_)))
+        && parts.iter().all(known)
         && let Ok(text) = resolve(parts, draft)
     {
         return text;
@@ -85,20 +91,18 @@ fn resolve(parts: Vec<Part>, draft: &Draft) -> Result<Text, Reason> {
 /// `[result]` is the newest value, unless the template names that one by its own kind: in "[result] ([summary])"
 /// the result is what was found before it was summarised.
 fn piece(meaning: &Meaning, beside: &[Option<Meaning>], draft: &Draft) -> Option<Piece> {
-    if *meaning == Meaning::Position {
-        return draft.split.is_some().then_some(Piece::Position);
-    }
-    let mut value = draft.resolve(meaning)?;
     if *meaning == Meaning::Newest {
+        let mut value = draft.resolve(meaning)?;
         let named: Vec<usize> = beside
             .iter()
             .flatten()
-            .filter(|other| !matches!(other, Meaning::Newest | Meaning::Position | Meaning::Item))
+            .filter(|other| !matches!(other, Meaning::Newest | Meaning::Position | Meaning::Total | Meaning::Item))
             .filter_map(|other| draft.resolve(other))
             .collect();
-        value = (1..draft.values.len()).rev().find(|candidate| !named.contains(candidate)).unwrap_or(value);
+        value = draft.made().rev().find(|candidate| !named.contains(candidate)).unwrap_or(value);
+        return Some(draft.piece_of(value));
     }
-    Some(draft.piece_of(value))
+    draft.piece_for(meaning)
 }
 
 /// A name of its own ("[bio]") means the one value that nothing else in the template shows.
@@ -155,7 +159,7 @@ fn is_capitals(word: &str) -> bool {
 }
 
 /// The meaning of the word here; on success the cursor stands on the last word of the name.
-fn bare_meaning(cursor: &mut Cursor<'_>, aliases: &[String]) -> Option<Meaning> {
+fn bare_meaning(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Meaning> {
     if cursor.sees("search|document result|answer") {
         cursor.at += 1;
         return Some(Meaning::Of(Kind::Result));

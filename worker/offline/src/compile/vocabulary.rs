@@ -104,6 +104,10 @@ pub(crate) fn class(name: &str) -> &'static str {
         "searchtool" => "paradigm_search paradigm search recherche documentaire tool outil function fonction document",
         "number" => NUMBER_WORDS,
         "pronoun" => "it them this that these those one le la les l ca cela celle celui lui",
+        "unit" => {
+            "euros euro eur dollars dollar usd pounds pound gbp percent days day jours jour hours hour heures heure weeks \
+             semaines months mois years ans people employees personnes salaries kilometres km minutes points"
+        }
         "found" => {
             "found returned obtained retrieved given made produced received resulting corresponding matching above \
              below itself separately individually trouve trouvee trouves trouvees obtenu obtenue obtenus obtenues \
@@ -112,7 +116,7 @@ pub(crate) fn class(name: &str) -> &'static str {
         }
         "quality" => {
             "final resulting corresponding matching found obtained original whole entire full complete raw current \
-             distinct unique different single translated matched best non empty blank present"
+             distinct unique different single translated matched non empty blank present"
         }
         _ => "",
     }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::limits::{PROMPT_CHARS_MAX, QUERY_CHARS_MAX, STEP_TITLE_CHARS_MAX};
+
 /// Goes up whenever the meaning of a tool changes: programs generated against another registry are not reused.
 pub const REGISTRY_VERSION: u32 = 1;
 
@@ -60,15 +62,6 @@ pub struct ToolSpec {
     /// What bounds it, for the writer of a program.
     pub limits: &'static str,
 }
-
-/// Characters of a search query that are sent; longer ones find nothing better.
-pub const QUERY_CHARS_MAX: usize = 4_000;
-
-/// Characters of a prompt for `chat_completion`: about 100,000 tokens, the smaller window among current models.
-pub const PROMPT_CHARS_MAX: usize = 300_000;
-
-/// Characters of a step's title.
-pub const STEP_TITLE_CHARS_MAX: usize = 200;
 
 /// All tools.
 pub const TOOLS: &[ToolSpec] = &[

@@ -153,10 +153,10 @@ impl Endpoint {
         patience: Patience,
         cx: &CallContext,
     ) -> Result<Answer<T>, ProviderError> {
-        let Transport { gate, policy, .. } = &self.transport;
+        let gate = &self.transport.gate;
         let provider = self.provider;
         let pass = gate
-            .pass(cx.deadline, policy.provider_wait_max)
+            .pass(cx)
             .await
             .map_err(|retry_after| ProviderError::RateLimited { provider, retry_after })?;
         cx.meter.add_request();

@@ -13,7 +13,7 @@ pub(crate) use self::endpoint::{Answer, Endpoint, KeyHeader, Patience, connectio
 pub(crate) use self::failure::{is_retryable, status_error};
 use crate::error::ConfigError;
 use crate::gate::RateGate;
-use crate::limits::CONNECT_TIMEOUT;
+use crate::limits::{CONNECT_TIMEOUT, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT};
 use crate::retry::{Jitter, OsJitter, RetryPolicy};
 
 /// How the process speaks HTTP to its providers.
@@ -54,6 +54,9 @@ pub fn http_client(config: &HttpConfig) -> Result<reqwest::Client, ConfigError> 
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(config.connect_timeout)
+        .tcp_keepalive(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .user_agent(&config.user_agent)

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt;
 
+use tokio::time::Instant;
+
 use super::*;
 
 const WALL: &str = "2026-11-22T10:00:00Z";
@@ -32,11 +34,14 @@ fn unavailable() -> ProviderError {
 /// Runs attempts that fail as told until the list is used up, then succeed; answers the result, how many attempts
 /// there were, and how long it took.
 async fn run(failures: Vec<Failure>, limit: Duration) -> (Result<(), ProviderError>, u32, Duration) {
+    run_in(failures, CallContext::within(limit)).await
+}
+
+async fn run_in(failures: Vec<Failure>, cx: CallContext) -> (Result<(), ProviderError>, u32, Duration) {
     let (gate, policy, jitter) = (RateGate::new(), RetryPolicy::default(), Fixed(0.0));
     let retrier = Retrier { provider: "anthropic", policy: &policy, gate: &gate, jitter: &jitter };
     let count = AtomicU32::new(0);
     let started = Instant::now();
-    let cx = CallContext::within(limit);
     let result = retrier
         .run(&cx, || {
             let turn = count.fetch_add(1, Ordering::SeqCst) as usize;
@@ -80,6 +85,8 @@ fn every_form_of_retry_after_is_read_and_milliseconds_win() {
         "our clock may be wrong, the answer's own date is not"
     );
     assert_eq!(after(&[("retry-after", "-3")]), Some(Duration::ZERO));
+    assert_eq!(after(&[("retry-after", "1e300")]), None);
+    assert_eq!(after(&[("retry-after", "1e15")]), Some(RETRY_AFTER_MAX), "beyond a day it is a mistake");
     for nonsense in ["soon", "NaN", "inf", ""] {
         assert_eq!(after(&[("retry-after", nonsense)]), None, "{nonsense}");
     }
@@ -115,9 +122,13 @@ async fn the_deadline_is_never_overslept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_longer_than_a_caller_may_be_held_is_handed_back() {
-    let slow = Failure { again: Again::After(Duration::from_secs(31)), ..Failure::transient(unavailable()) };
-    let (result, attempts, took) = run(vec![slow], Duration::from_secs(3_600)).await;
+async fn a_pause_the_deadline_allows_is_sat_out_unless_the_caller_has_better_to_do() {
+    let slow = Failure { again: Again::After(MINUTE), ..Failure::transient(unavailable()) };
+    let hour = Duration::from_secs(3_600);
+    let (result, attempts, took) = run(vec![slow.clone()], hour).await;
+    assert_eq!((result, attempts, took), (Ok(()), 2, MINUTE));
+    let cx = CallContext { pause_max: Some(Duration::from_secs(30)), ..CallContext::within(hour) };
+    let (result, attempts, took) = run_in(vec![slow], cx).await;
     assert_eq!((result, attempts, took), (Err(unavailable()), 1, Duration::ZERO));
 }
 
@@ -145,7 +156,7 @@ async fn one_callers_429_makes_every_caller_wait_once() {
         let (gate, limited) = (gate.clone(), limited.clone());
         async move {
             // The first is refused; the others come a moment later and must not even ask.
-            tokio::time::sleep(Duration::from_millis(n)).await;
+            sleep(Duration::from_millis(n)).await;
             let retrier =
                 Retrier { provider: "anthropic", policy: &policy, gate: &gate, jitter: &Fixed(0.0) };
             let cx = CallContext::within(MINUTE);

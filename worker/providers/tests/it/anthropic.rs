@@ -90,6 +90,26 @@ async fn a_request_has_the_current_form_and_nothing_that_current_models_reject()
 }
 
 #[tokio::test]
+async fn a_choice_is_asked_for_by_schema_and_answered_plainly() {
+    let upstream = Upstream::start([
+        ok(message(r#"{"answer":"NON"}"#, "end_turn")),
+        ok(message(r#"{"answer":"PEUT-ÊTRE"}"#, "end_turn")),
+    ])
+    .await;
+    let request = ChatRequest {
+        format: ReplyFormat::Choice(vec!["OUI".into(), "NON".into()]),
+        ..ChatRequest::text("Oui ou non ?", 10)
+    };
+    let cx = CallContext::within(Duration::from_secs(20));
+    let model = client(&upstream, transport());
+    assert_eq!(model.complete(&request, &cx).await.unwrap().text, "NON");
+    let error = model.complete(&request, &cx).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Malformed { .. }), "{error}");
+    let schema = &upstream.seen()[0].body["output_config"]["format"]["schema"];
+    assert_eq!(schema["properties"]["answer"]["enum"], json!(["OUI", "NON"]));
+}
+
+#[tokio::test]
 async fn a_429_is_waited_out_as_long_as_it_says() {
     let limited = error(429, "rate_limit_error", "slow down", vec![("retry-after-ms", "300".to_owned())]);
     let upstream = Upstream::start([limited, ok(message("ok", "end_turn"))]).await;

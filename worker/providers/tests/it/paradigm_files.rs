@@ -33,7 +33,7 @@ fn not_found() -> Script {
     Script::Reply(404, vec![], json!({"detail": "Not found."}))
 }
 
-fn state(status: &str, progress: f64, result: Value) -> Script {
+fn state(status: &str, progress: f64, result: &Value) -> Script {
     ok(
         json!({"uuid": "u-1", "status": status, "progress": progress, "reduction_phase": null, "result": result}),
     )
@@ -48,9 +48,9 @@ async fn an_analysis_is_started_and_polled_to_its_end() {
     let upstream = Upstream::start([
         ok(json!({"chat_response_id": "u-1"})),
         not_found(),
-        state("processing", 0.4, Value::Null),
+        state("processing", 0.4, &Value::Null),
         Script::Text(503, "busy".into()),
-        state("COMPLETED", 1.0, json!("They differ.")),
+        state("COMPLETED", 1.0, &json!("They differ.")),
     ])
     .await;
     let heard = Mutex::new(Vec::new());
@@ -69,12 +69,12 @@ async fn an_analysis_is_started_and_polled_to_its_end() {
 
 #[tokio::test]
 async fn an_analysis_that_fails_or_never_ends_is_an_error_in_time() {
-    let failed = [ok(json!({"chat_response_id": 17})), state("failed", 0.1, Value::Null)];
+    let failed = [ok(json!({"chat_response_id": 17})), state("failed", 0.1, &Value::Null)];
     let upstream = Upstream::start(failed).await;
     let error = analysis(&upstream).analyze(&question(), &|_| {}, &cx()).await.unwrap_err();
     assert!(matches!(error, ProviderError::Rejected { .. }), "{error}");
 
-    let endless = (0..500).map(|_| state("processing", 0.5, Value::Null));
+    let endless = (0..500).map(|_| state("processing", 0.5, &Value::Null));
     let upstream =
         Upstream::start(std::iter::once(ok(json!({"chat_response_id": "u"}))).chain(endless)).await;
     let started = tokio::time::Instant::now();

@@ -14,6 +14,7 @@ pub(crate) fn name(plan: &Plan) -> String {
             Op::Call(call) => model_noun(plan.values[call.into].kind, en),
             Op::Choose { .. } => if en { "choose" } else { "choix" },
             Op::Change { .. } => if en { "rewrite" } else { "réécriture" },
+            Op::Number { .. } => if en { "read the number" } else { "lecture du nombre" },
         };
         if parts.last() != Some(&part) {
             parts.push(part);
@@ -53,6 +54,17 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
     }
     if let Some(text) = &plan.on_error {
         steps.push(if en { format!("Where a call fails, write \"{text}\"") } else { format!("Si un appel échoue, écrire « {text} »") });
+    }
+    if let Some(rank) = &plan.rank {
+        let by = value_name(plan, rank.by);
+        let first = match (rank.descending, en) {
+            (true, true) => "highest first",
+            (false, true) => "lowest first",
+            (true, false) => "le plus haut d'abord",
+            (false, false) => "le plus bas d'abord",
+        };
+        let keep = rank.keep.map(|n| if en { format!(", keep {n}") } else { format!(", en garder {n}") }).unwrap_or_default();
+        steps.push(if en { format!("Order by {by}, {first}{keep}") } else { format!("Ordonner par {by}, {first}{keep}") });
     }
     steps.push(output_step(plan));
     steps
@@ -107,6 +119,11 @@ fn op_step(plan: &Plan, op: &Op) -> String {
             let (from, into) = (value_name(plan, *from), value_name(plan, *into));
             if en { format!("Turn {from} into {into}") } else { format!("Transformer {from} en {into}") }
         }
+        Op::Number { from, units, .. } => {
+            let from = value_name(plan, *from);
+            let unit = units.first().map(|unit| format!(" ({unit})")).unwrap_or_default();
+            if en { format!("Take the number{unit} in {from}") } else { format!("Prendre le nombre{unit} dans {from}") }
+        }
         Op::Choose { condition, then, otherwise, .. } => {
             let (then, otherwise) = (block(plan, then), block(plan, otherwise));
             let condition = condition_words(plan, condition);
@@ -156,7 +173,7 @@ fn output_step(plan: &Plan) -> String {
             let columns = fields(columns);
             if en { format!("Return a Markdown table: {columns}") } else { format!("Renvoyer un tableau Markdown : {columns}") }
         }
-        Output::Object(columns) => {
+        Output::Object { fields: columns, .. } => {
             let columns = fields(columns);
             if en { format!("Return JSON: {columns}") } else { format!("Renvoyer du JSON : {columns}") }
         }
@@ -176,6 +193,7 @@ fn shown(plan: &Plan, text: &Text) -> String {
             Piece::Literal(literal) => literal.clone(),
             Piece::Value(value) | Piece::All(value) => value_name(plan, *value),
             Piece::Position => "[n]".to_owned(),
+            Piece::Total(value) => format!("[sum of {}]", value_name(plan, *value).trim_matches(['[', ']'])),
         })
         .collect();
     let joined = joined.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -194,6 +212,7 @@ fn value_name(plan: &Plan, value: usize) -> String {
         (Kind::Result, _) => if en { "search result" } else { "résultat de la recherche" },
         (Kind::Chosen, _) => if en { "that answer" } else { "cette réponse" },
         (Kind::Changed, _) => if en { "changed text" } else { "texte changé" },
+        (Kind::Amount, _) => if en { "number" } else { "nombre" },
         (kind, _) if is_model_kind(kind) => model_noun(kind, en),
         _ => if en { "reply" } else { "réponse" },
     };

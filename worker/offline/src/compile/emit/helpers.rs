@@ -8,7 +8,7 @@ pub(super) struct Helper {
     pub(super) source: &'static str,
 }
 
-pub(super) const HELPERS: [Helper; 8] = [
+pub(super) const HELPERS: [Helper; 10] = [
     Helper { name: "split_sentences", imports: &["re"], source: include_str!("python/split_sentences.py") },
     Helper { name: "split_lines", imports: &[], source: include_str!("python/split_lines.py") },
     Helper { name: "split_paragraphs", imports: &["re"], source: include_str!("python/split_paragraphs.py") },
@@ -16,5 +16,7 @@ pub(super) const HELPERS: [Helper; 8] = [
     Helper { name: "split_chunks", imports: &[], source: include_str!("python/split_chunks.py") },
     Helper { name: "distinct", imports: &[], source: include_str!("python/distinct.py") },
     Helper { name: "pick_label", imports: &["re"], source: include_str!("python/pick_label.py") },
+    Helper { name: "number_in", imports: &["re"], source: include_str!("python/number_in.py") },
+    Helper { name: "show_number", imports: &[], source: include_str!("python/show_number.py") },
     Helper { name: "table_cell", imports: &[], source: include_str!("python/table_cell.py") },
 ];

@@ -115,7 +115,7 @@ impl Emitter<'_> {
         let items = plural(item);
         let (inner, outer): (Vec<&Op>, Vec<&Op>) =
             self.plan.ops.iter().partition(|op| self.plan.values[into(op)].each);
-        let merged = !outer.is_empty();
+        let merged = !outer.is_empty() || self.all_texts().iter().any(|t| t.iter().any(|p| matches!(p, Piece::Total(_))));
         let numbered = self.uses_position();
         let calls = has_calls(&inner);
         // One call per item: its step is opened once, around all of them.
@@ -127,15 +127,22 @@ impl Emitter<'_> {
         let returns = self.returned(merged);
         let annotation = match &returns {
             Returned::Row(Output::Table(_)) => "list[str]",
-            Returned::Row(Output::Object(_)) => "dict[str, str]",
-            Returned::Values(values) if values.len() > 1 => "tuple[str, ...]",
+            Returned::Row(Output::Object { array: true, .. }) => "dict[str, str]",
+            Returned::Values(values) if values.len() > 1 => "tuple",
+            Returned::Values(values) if self.is_number(values[0]) => "float",
             _ => "str",
         };
+        let annotation =
+            if self.plan.rank.is_some() { format!("tuple[float, {annotation}]") } else { annotation.to_owned() };
         let keyword = if calls { "async def" } else { "def" };
         let mut out = Lines::at(0);
         out.nested(&format!("{keyword} handle_{item}({parameters}) -> {annotation}:"), |out| {
             self.guarded(out, &inner, lone_title.is_none());
-            out.line(&format!("return {}", self.returned_expression(&returns)));
+            let row = self.returned_expression(&returns);
+            out.line(&match &self.plan.rank {
+                Some(rank) => format!("return {}, {row}", self.plan.values[rank.by].name),
+                None => format!("return {row}"),
+            });
         });
         out.source.push_str("\n\n");
         out.nested("async def execute_workflow(user_input: str) -> str:", |out| {
@@ -144,11 +151,18 @@ impl Emitter<'_> {
                 let flag = if ignore_case { "True" } else { "False" };
                 out.line(&format!("{items} = distinct({items}, ignore_case={flag})"));
             }
-            let empty = if matches!(self.plan.output, Output::Object(_) | Output::Strings(_)) { "[]" } else { "" };
+            let empty = if matches!(self.plan.output, Output::Object { array: true, .. } | Output::Strings(_)) { "[]" } else { "" };
             out.nested(&format!("if not {items}:"), |out| {
                 out.line(&format!("return \"{empty}\"  # {}", self.say("nothing was asked", "rien n'est demandé")));
             });
             self.gather(out, calls, numbered, lone_title.as_deref(), &returns);
+            if let Some(rank) = &self.plan.rank {
+                let kept = self.collected(&returns);
+                let reverse = if rank.descending { ", reverse=True" } else { "" };
+                out.line(&format!("ranked = sorted({kept}, key=lambda pair: pair[0]{reverse})"));
+                let limit = rank.keep.map(|keep| format!("[:{keep}]")).unwrap_or_default();
+                out.line(&format!("{kept} = [row for _, row in ranked{limit}]"));
+            }
             self.finish_items(out, &outer, &returns);
         });
         out.source
@@ -176,7 +190,7 @@ impl Emitter<'_> {
     fn collected(&self, returns: &Returned<'_>) -> String {
         match returns {
             Returned::Row(Output::Table(_)) => "rows".to_owned(),
-            Returned::Row(Output::Object(_)) => "objects".to_owned(),
+            Returned::Row(Output::Object { array: true, .. }) => "objects".to_owned(),
             Returned::Row(_) => "texts".to_owned(),
             Returned::Values(values) => match values.as_slice() {
                 [only] => plural(&self.plan.values[*only].name),
@@ -195,7 +209,7 @@ impl Emitter<'_> {
                 out.line("lines += [\"| \" + \" | \".join(row) + \" |\" for row in rows]");
                 out.line("return \"\\n\".join(lines)");
             }
-            Returned::Row(Output::Object(_)) => out.line("return json.dumps(objects, ensure_ascii=False, indent=2)"),
+            Returned::Row(Output::Object { array: true, .. }) => out.line("return json.dumps(objects, ensure_ascii=False, indent=2)"),
             Returned::Row(Output::Strings(_)) => out.line("return json.dumps(texts, ensure_ascii=False, indent=2)"),
             Returned::Row(_) => out.line(&format!("return {}.join(texts)", literal(&self.plan.separator))),
             Returned::Values(values) => {
@@ -204,7 +218,7 @@ impl Emitter<'_> {
                         values.iter().map(|value| plural(&self.plan.values[*value].name)).collect();
                     out.line(&format!("{} = zip(*handled)", names.join(", ")));
                 }
-                for value in values {
+                for value in values.iter().filter(|value| self.shows_all(**value)) {
                     let name = plural(&self.plan.values[*value].name);
                     out.line(&format!("all_{name} = \"\\n\\n\".join({name})"));
                 }
@@ -235,6 +249,12 @@ impl Emitter<'_> {
                 Op::Change { change, from, into } => {
                     let name = &self.plan.values[*into].name;
                     out.line(&format!("{name} = {}", self.change(*change, *from)));
+                }
+                Op::Number { from, into, units } => {
+                    let units: Vec<String> = units.iter().map(|unit| literal(unit)).collect();
+                    let name = &self.plan.values[*into].name;
+                    let from = &self.plan.values[*from].name;
+                    out.line(&format!("{name} = number_in({from}, [{}])", units.join(", ")));
                 }
                 Op::Choose { condition, then, otherwise, into } => {
                     out.nested(&format!("if {}:", self.condition(condition)), |out| {
@@ -267,6 +287,9 @@ impl Emitter<'_> {
         if !call.labels.is_empty() {
             let labels: Vec<String> = call.labels.iter().map(|label| literal(label)).collect();
             value = format!("pick_label({value}, [{}])", labels.join(", "));
+        }
+        if self.plan.values[call.into].kind == Kind::Rating {
+            value = format!("number_in({value}, [])");
         }
         let assign = |out: &mut Lines| {
             if with_step {
@@ -331,7 +354,7 @@ impl Emitter<'_> {
         let mut values: Vec<usize> = Vec::new();
         for text in self.all_texts() {
             for piece in text {
-                if let Piece::All(value) = piece
+                if let Piece::All(value) | Piece::Total(value) = piece
                     && !values.contains(value)
                 {
                     values.push(*value);
@@ -348,7 +371,10 @@ impl Emitter<'_> {
                     columns.iter().map(|(_, text)| format!("table_cell({})", self.text(text))).collect();
                 format!("[{}]", cells.join(", "))
             }
-            Returned::Row(Output::Object(fields)) => self.dictionary(fields),
+            Returned::Row(Output::Object { fields, array: true }) => self.dictionary(fields),
+            Returned::Row(Output::Object { fields, .. }) => {
+                format!("json.dumps({}, ensure_ascii=False)", self.dictionary(fields))
+            }
             Returned::Row(Output::Text(text) | Output::Strings(text)) => self.text(text),
             Returned::Values(values) => {
                 values.iter().map(|v| self.plan.values[*v].name.clone()).collect::<Vec<_>>().join(", ")
@@ -366,7 +392,7 @@ impl Emitter<'_> {
     fn result_expression(&self) -> String {
         match &self.plan.output {
             Output::Text(text) => self.text(text),
-            Output::Object(fields) => format!("json.dumps({}, ensure_ascii=False)", self.dictionary(fields)),
+            Output::Object { fields, .. } => format!("json.dumps({}, ensure_ascii=False)", self.dictionary(fields)),
             Output::Strings(text) => format!("json.dumps([{}], ensure_ascii=False)", self.raw_text(text)),
             Output::Table(columns) => {
                 let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -390,7 +416,14 @@ impl Emitter<'_> {
     fn variable(&self, piece: &Piece, raw: bool) -> String {
         match piece {
             Piece::Value(0) if self.plan.split.is_none() && raw => "user_input".to_owned(),
+            Piece::Value(value) if matches!(self.plan.values[*value].kind, Kind::Amount | Kind::Rating) => {
+                format!("show_number({})", self.plan.values[*value].name)
+            }
             Piece::Value(value) => self.plan.values[*value].name.clone(),
+            Piece::Total(value) => {
+                let sum = format!("sum({})", plural(&self.plan.values[*value].name));
+                if self.plan.whole_numbers { format!("round({sum})") } else { format!("show_number({sum})") }
+            }
             Piece::All(value) => format!("all_{}", plural(&self.plan.values[*value].name)),
             Piece::Position => "number".to_owned(),
             Piece::Literal(text) => literal(text),
@@ -403,12 +436,12 @@ impl Emitter<'_> {
         let output = match &self.plan.output {
             Output::Text(text) => shows(text),
             Output::Table(columns) => columns.iter().any(|(_, text)| shows(text)),
-            Output::Object(_) | Output::Strings(_) => false,
+            Output::Object { .. } | Output::Strings(_) => false,
         };
         output
             || ops.iter().any(|op| match op {
                 Op::Call(call) => call.tool == Tool::Search && shows(&call.argument) || call.only_if.as_ref().is_some_and(|(c, _)| c.value == 0),
-                Op::Change { .. } => false,
+                Op::Change { .. } | Op::Number { .. } => false,
                 Op::Choose { condition, then, otherwise, .. } => {
                     condition.value == 0
                         || [then, otherwise].iter().any(|block| {
@@ -424,6 +457,14 @@ impl Emitter<'_> {
         })
     }
 
+    fn is_number(&self, value: usize) -> bool {
+        matches!(self.plan.values[value].kind, Kind::Amount | Kind::Rating)
+    }
+
+    fn shows_all(&self, value: usize) -> bool {
+        self.all_texts().iter().any(|text| text.contains(&Piece::All(value)))
+    }
+
     fn uses_position(&self) -> bool {
         self.all_texts().iter().any(|text| text.contains(&Piece::Position))
     }
@@ -433,7 +474,7 @@ impl Emitter<'_> {
             for op in ops {
                 match op {
                     Op::Call(call) => texts.push(&call.argument),
-                    Op::Change { .. } => {}
+                    Op::Change { .. } | Op::Number { .. } => {}
                     Op::Choose { then, otherwise, .. } => {
                         for block in [then, otherwise] {
                             texts.push(&block.text);
@@ -447,7 +488,7 @@ impl Emitter<'_> {
         of_ops(&self.plan.ops, &mut texts);
         match &self.plan.output {
             Output::Text(text) | Output::Strings(text) => texts.push(text),
-            Output::Table(fields) | Output::Object(fields) => texts.extend(fields.iter().map(|(_, text)| text)),
+            Output::Table(fields) | Output::Object { fields, .. } => texts.extend(fields.iter().map(|(_, text)| text)),
         }
         texts
     }
@@ -462,14 +503,14 @@ enum Returned<'a> {
 fn into(op: &Op) -> usize {
     match op {
         Op::Call(call) => call.into,
-        Op::Choose { into, .. } | Op::Change { into, .. } => *into,
+        Op::Choose { into, .. } | Op::Change { into, .. } | Op::Number { into, .. } => *into,
     }
 }
 
 fn has_calls(ops: &[&Op]) -> bool {
     ops.iter().any(|op| match op {
         Op::Call(_) => true,
-        Op::Change { .. } => false,
+        Op::Change { .. } | Op::Number { .. } => false,
         Op::Choose { then, otherwise, .. } => !then.ops.is_empty() || !otherwise.ops.is_empty(),
     })
 }

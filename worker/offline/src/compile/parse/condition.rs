@@ -3,7 +3,8 @@
 use super::Parser;
 use crate::compile::error::Reason;
 use crate::compile::noun::Meaning;
-use crate::compile::plan::{Block, Condition, Kind, Op, Output, Piece, Test, Text};
+use crate::compile::lexer::fold;
+use crate::compile::plan::{Block, Call, Condition, Kind, Op, Output, Piece, Test, Text};
 
 enum Case {
     /// A tool failed.
@@ -91,6 +92,76 @@ impl Parser<'_> {
             self.cursor.at = start;
         }
         Ok(test.map(|test| Condition { value, test }))
+    }
+
+    /// "only for lines that are questions", "seulement si la catégorie est QUESTION".
+    pub(super) fn only_for(&mut self) -> Option<Condition> {
+        let start = self.cursor.at;
+        let label = self.draft.resolve(&Meaning::Of(Kind::Label));
+        self.cursor.eat("but|mais|and|et|, @only");
+        self.cursor.eat("@only");
+        if self.cursor.eat("if|when|si|quand|lorsque")
+            && let Ok(Some(condition)) = self.comparison()
+        {
+            return Some(condition);
+        }
+        self.cursor.at = start;
+        self.cursor.eat("@only");
+        if let Some(value) = label
+            && self.cursor.eat("for|pour @det* lines|line|items|sentences|ones|those|lignes|phrases|elements|celles|ceux")
+            && self.cursor.eat("that|which|classified|labelled|labeled|qui|classees|etiquetees* are|is|were|sont|est*")
+        {
+            self.cursor.eat("classified|labelled|labeled|classees|etiquetees|tagged* as|comme|en* @det*");
+            let wanted = match self.literal() {
+                Some(literal) => literal,
+                None => {
+                    let word = self.cursor.word(0).to_owned();
+                    self.cursor.at += 1;
+                    word
+                }
+            };
+            if let Some(known) = self.label_like(value, &wanted) {
+                return Some(Condition { value, test: Test::Is(known) });
+            }
+        }
+        self.cursor.at = start;
+        None
+    }
+
+    /// The label of the classification that a word ("questions") means.
+    fn label_like(&self, value: usize, word: &str) -> Option<String> {
+        let wanted = crate::compile::draft::forms(&fold(word));
+        self.draft.ops.iter().find_map(|op| match op {
+            Op::Call(call) if call.into == value => {
+                call.labels.iter().find(|label| wanted.contains(&fold(label))).cloned()
+            }
+            _ => None,
+        })
+    }
+
+    /// "with '-' when no search was made": the text of a call that was left out.
+    pub(super) fn default_of_guarded(&mut self) -> bool {
+        let start = self.cursor.at;
+        self.cursor.eat("with|using|write|put|and|avec|mets|ecris|et*");
+        if let Some(text) = self.cursor.quoted()
+            && self.cursor.eat_any(&[
+                "when|if|where no search|call|lookup was|is made|done|performed|needed?",
+                "for|in the? others|rest|other lines|ones|cases?",
+                "otherwise|else",
+                "quand|lorsqu|si aucune|il recherche n|ne? a|est? ete? faite|effectuee|lancee",
+                "pour les autres lignes|phrases?",
+                "sinon",
+            ])
+        {
+            for op in self.draft.ops.iter_mut().rev() {
+                if let Op::Call(Call { only_if: Some((_, otherwise)), .. }) = op {
+                    text.clone_into(otherwise);
+                    return true;
+                }
+            }
+        }
+        self.cursor.at = start;
+        false
     }
 
     /// A quoted text or one word in capitals.

@@ -6,8 +6,10 @@
 mod change;
 mod condition;
 mod model;
+mod number;
 mod output;
 mod remark;
+mod report;
 mod search;
 mod source;
 
@@ -16,7 +18,7 @@ use super::draft::Draft;
 use super::error::Reason;
 use super::lexer::{Kind as TokenKind, Token};
 use super::noun::{Noun, noun_phrase};
-use super::plan::{Language, Output, Piece, Plan, Split};
+use super::plan::{Kind, Language, Op, Output, Piece, Plan, Split, Text};
 use super::template::shows_a_value;
 
 /// The whole of a description, read into a plan.
@@ -76,6 +78,8 @@ impl Parser<'_> {
             || self.ask_clause()?
             || self.merge_clause()?
             || self.task_clause()?
+            || self.number_clause()?
+            || self.rank_clause()
             || self.change_clause()?
             || self.output_clause()?)
     }
@@ -149,12 +153,24 @@ impl Parser<'_> {
         let newest = draft.piece_of(draft.newest());
         let output = match draft.output.take() {
             Some(output) => output,
-            None => Output::Text(vec![newest]),
+            None => match draft.number().filter(|_| draft.summed) {
+                Some(number) => {
+                    draft.merged = true;
+                    Output::Text(vec![Piece::Total(number)])
+                }
+                None => Output::Text(vec![newest]),
+            },
         };
+        if draft.rank.is_some() && (draft.merged || draft.numbered || !draft.in_items()) {
+            return Err(Reason::Conflict(self.cursor.source.trim().to_owned()));
+        }
         if let Output::Text(text) = &output
             && !shows_a_value(text)
         {
             return Err(Reason::Empty);
+        }
+        if let Some(value) = draft.made().find(|value| !is_used(*value, &draft, &output)) {
+            return Err(Reason::Unused(unused_name(draft.values[value].kind, draft.language)));
         }
         let output = decorate(output, &draft);
         let multiline = |text: &Vec<Piece>| {
@@ -173,8 +189,51 @@ impl Parser<'_> {
             ops: draft.ops,
             output,
             separator,
+            rank: draft.rank,
+            whole_numbers: draft.whole_numbers,
             on_error: draft.on_error,
         })
+    }
+}
+
+/// Whether a value is shown, handed on or decided by.
+fn is_used(value: usize, draft: &Draft, output: &Output) -> bool {
+    fn in_text(text: &Text, value: usize) -> bool {
+        text.iter().any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) | Piece::Total(v) if *v == value))
+    }
+    fn in_ops(ops: &[Op], value: usize) -> bool {
+        ops.iter().any(|op| match op {
+            Op::Call(call) => {
+                in_text(&call.argument, value) || call.only_if.as_ref().is_some_and(|(c, _)| c.value == value)
+            }
+            Op::Change { from, .. } | Op::Number { from, .. } => *from == value,
+            Op::Choose { condition, then, otherwise, .. } => {
+                condition.value == value
+                    || [then, otherwise].iter().any(|block| in_text(&block.text, value) || in_ops(&block.ops, value))
+            }
+        })
+    }
+    let shown = match output {
+        Output::Text(text) | Output::Strings(text) => in_text(text, value),
+        Output::Table(fields) | Output::Object { fields, .. } => fields.iter().any(|(_, text)| in_text(text, value)),
+    };
+    shown || in_ops(&draft.ops, value) || draft.rank.is_some_and(|rank| rank.by == value)
+}
+
+fn unused_name(kind: Kind, language: Language) -> &'static str {
+    match (kind, language) {
+        (Kind::Result, Language::En) => "the search result",
+        (Kind::Result, Language::Fr) => "le résultat de la recherche",
+        (Kind::Summary, Language::En) => "the summary",
+        (Kind::Summary, Language::Fr) => "le résumé",
+        (Kind::Translation, Language::En) => "the translation",
+        (Kind::Translation, Language::Fr) => "la traduction",
+        (Kind::Label, Language::En) => "the category",
+        (Kind::Label, Language::Fr) => "la catégorie",
+        (Kind::Rating | Kind::Amount, Language::En) => "the number",
+        (Kind::Rating | Kind::Amount, Language::Fr) => "le nombre",
+        (_, Language::En) => "what was asked before",
+        (_, Language::Fr) => "ce qui est demandé avant",
     }
 }
 

@@ -34,7 +34,7 @@ impl Parser<'_> {
             return self.prompt(text);
         }
         if self.cursor.at_boundary() {
-            let value = self.draft.piece_of(self.draft.newest());
+            let value = self.draft.piece_of(self.draft.subject());
             return self.prompt(vec![value]);
         }
         if let Some(piece) = self.asked_value()? {
@@ -135,7 +135,7 @@ impl Parser<'_> {
             return Ok(None);
         }
         if let Some(noun) = self.noun()? {
-            self.cursor.eat("instead|plutot|a la place");
+            self.cursor.eat_any(&["instead|plutot", "a la place"]);
             if self.cursor.at_boundary() || self.cursor.sees_quoted() {
                 let piece = self.draft.piece(&noun).ok_or(Reason::UnknownName(noun.head))?;
                 return Ok(Some(piece));
@@ -308,7 +308,7 @@ impl Parser<'_> {
                 each_words = Some(((start, self.cursor.at), this_word(&noun.head, self.draft.language)));
             }
             let value = match noun.meaning {
-                Meaning::Pronoun | Meaning::Formatted | Meaning::Position => None,
+                Meaning::Pronoun | Meaning::Formatted | Meaning::Position | Meaning::Total => None,
                 _ => self.draft.resolve(&noun.meaning),
             };
             if let Some(value) = value
@@ -319,7 +319,7 @@ impl Parser<'_> {
         }
         self.cursor.at = saved;
         if about.is_empty() {
-            about.push(self.draft.newest());
+            about.push(self.draft.subject());
         }
         // "translate the summary of the result" is about the summary; naming the item too keeps both.
         Ok((about.into_iter().map(|value| self.draft.piece_of(value)).collect(), each_words))
@@ -373,6 +373,7 @@ impl Parser<'_> {
             Kind::Translation => ("Translation", "Traduction"),
             Kind::Label => ("Category", "Catégorie"),
             Kind::Rating => ("Rating", "Note"),
+            Kind::Amount => ("Number", "Nombre"),
             Kind::Reply | Kind::Chosen | Kind::Changed | Kind::Hidden => ("Text", "Texte"),
         };
         match self.draft.language {

@@ -49,7 +49,11 @@ impl Parser<'_> {
         if self.cursor.eat("@only|back|out|then") {
             return Ok(true);
         }
-        if self.order() || self.separator() || self.manner() || self.numbering() {
+        if self.draft.number().is_some() && self.cursor.eat_any(&["as a|an? integer", "as a|an whole number", "en entier", "sous forme d entier|un? entier?", "rounded|arrondi"]) {
+            self.draft.whole_numbers = true;
+            return Ok(true);
+        }
+        if self.default_of_guarded() || self.order() || self.separator() || self.manner() || self.numbering() {
             said.detail = true;
             return Ok(true);
         }
@@ -146,12 +150,17 @@ impl Parser<'_> {
             return Ok(true);
         }
         self.cursor.at = start;
+        if self.best_items() {
+            said.output = Some(Output::Text(vec![Piece::Value(0)]));
+            return Ok(true);
+        }
         if self.cursor.eat_any(&["one|a|une? line|block|entry|ligne per|par|for|each*"]) {
             self.cursor.eat("@quality");
             if let Some(noun) = self.noun()?
                 && noun.meaning == Meaning::Item
             {
                 self.draft.separator.get_or_insert_with(|| "\n".to_owned());
+                said.detail = true;
                 return Ok(true);
             }
             self.cursor.at = start;
@@ -230,12 +239,13 @@ impl Parser<'_> {
             said.output = Some(Output::Table(self.columns()?));
             return Ok(true);
         }
-        if self.cursor.eat_any(&["json array|list|tableau|liste?", "array|list|tableau|liste json|in|en|au json?"]) {
-            said.output = Some(self.json()?);
+        let array = self.cursor.eat_any(&["json array|list|tableau|liste", "array|list|tableau|liste json", "array|list|tableau|liste in|en|au format? json"]);
+        if array || self.cursor.eat_any(&["json object|objet", "object|objet json", "object|objet in|en|au format? json", "format? json"]) {
+            said.output = Some(self.json(array)?);
             return Ok(true);
         }
-        if self.cursor.eat("object|objet json?") {
-            said.output = Some(self.json()?);
+        if self.cursor.eat_any(&["markdown? report|document|note|page in|en? markdown?", "rapport|document|fiche|note|page en|au? format? markdown?"]) {
+            said.output = Some(Output::Text(self.report()?));
             return Ok(true);
         }
         let numbered = self.cursor.eat_any(&["numbered list", "liste numerotee"]);
@@ -269,19 +279,22 @@ impl Parser<'_> {
         self.assign(&names)
     }
 
-    fn json(&mut self) -> Result<Output, Reason> {
+    fn json(&mut self, array: bool) -> Result<Output, Reason> {
         if self.cursor.sees("{") {
-            return self.json_literal();
+            return self.json_literal(array);
         }
         self.cursor.eat("of|de|d @det*");
         let objects = self.cursor.eat("objects|objets|object|objet");
+        if self.cursor.sees("{") {
+            return self.json_literal(array);
+        }
         if self.cursor.eat("with|having|whose|containing|avec|dont|contenant @det*") || objects {
             self.cursor.eat("two|three|deux|trois");
             self.cursor.eat("keys|key|fields|properties|attributes|cles|cle|champs|are|sont*");
             self.cursor.eat(":|(*");
             let names = self.names()?;
             self.cursor.eat(")");
-            return Ok(Output::Object(self.assign(&names)?));
+            return Ok(Output::Object { fields: self.assign(&names)?, array: array || objects });
         }
         if let Some(noun) = self.noun()? {
             let piece = self.draft.piece(&noun).ok_or(Reason::UnknownName(noun.head))?;
@@ -291,7 +304,7 @@ impl Parser<'_> {
     }
 
     /// `{"text": <input>}`.
-    fn json_literal(&mut self) -> Result<Output, Reason> {
+    fn json_literal(&mut self, array: bool) -> Result<Output, Reason> {
         let mut fields = Vec::new();
         self.cursor.eat("{");
         loop {
@@ -316,7 +329,7 @@ impl Parser<'_> {
         if self.cursor.eat("holding|containing|with|contenant") && self.noun()?.is_none() {
             self.cursor.at = start;
         }
-        Ok(Output::Object(fields))
+        Ok(Output::Object { fields, array })
     }
 
     /// Column or key names as typed: "A | B", "A, B and C", "'a' and 'b'".
@@ -384,6 +397,15 @@ impl Parser<'_> {
             text.splice(0..0, before);
             text.extend(after);
         }
+        if let Some(Output::Text(text)) = &new
+            && text.iter().any(|piece| matches!(piece, Piece::Total(_)))
+        {
+            // A total is about all items: nothing of a single one can stand beside it.
+            if self.draft.split.is_none() || text.iter().any(|p| matches!(p, Piece::Value(_) | Piece::Position)) {
+                return Err(self.unread(start));
+            }
+            self.draft.merged = true;
+        }
         match (new, &self.draft.output) {
             (Some(Output::Text(text)), None) if self.draft.in_items() && !shows_a_value(&text) => {
                 Err(Reason::UnknownName(self.cursor.typed(start, self.cursor.at).to_owned()))
@@ -408,6 +430,19 @@ impl Parser<'_> {
         if noun.meaning == Meaning::Item && self.draft.split.is_some() && self.draft.newest() > 0 {
             // "Output each line with …": the line stands for its whole entry.
             return Ok(None);
+        }
+        // "the results" of several searches are all of them.
+        let results: Vec<usize> =
+            self.draft.made().filter(|value| self.draft.values[*value].kind == Kind::Result).collect();
+        if noun.plural && noun.meaning == Meaning::Newest && results.len() > 1 && results.last() == Some(&self.draft.newest()) {
+            let mut text = Text::new();
+            for value in results {
+                if !text.is_empty() {
+                    text.push(Piece::Literal("\n".to_owned()));
+                }
+                text.push(self.draft.piece_of(value));
+            }
+            return Ok(Some(Output::Text(text)));
         }
         let piece = self.draft.piece(noun).ok_or_else(|| Reason::UnknownName(noun.head.clone()))?;
         if let Piece::Value(value) = piece

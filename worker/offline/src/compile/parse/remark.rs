@@ -7,7 +7,7 @@ use crate::compile::plan::Split;
 impl Parser<'_> {
     pub(super) fn remark_clause(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.order() || self.blanks() || self.repeats() || self.numbering() || self.separator() || self.manner() {
+        if self.default_of_guarded() || self.order() || self.blanks() || self.repeats() || self.numbering() || self.separator() || self.manner() {
             if self.cursor.at_boundary() {
                 return true;
             }

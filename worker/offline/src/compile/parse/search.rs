@@ -4,7 +4,7 @@ use super::Parser;
 use crate::compile::cursor::is_one_of;
 use crate::compile::draft::forms;
 use crate::compile::error::Reason;
-use crate::compile::noun::{Meaning, eat_documents, eat_search_tool};
+use crate::compile::noun::{Meaning, eat_documents, eat_search_tool, meaning_of, noun_phrase};
 use crate::compile::plan::{Call, Kind, Language, Op, Piece, Text, Tool};
 use crate::compile::template::template;
 
@@ -13,14 +13,24 @@ impl Parser<'_> {
         let start = self.cursor.at;
         if !self.search_verb() {
             self.cursor.at = start;
-            return Ok(false);
+            // "search its address, then its revenue": the verb is said once.
+            let again = matches!(self.draft.ops.last(), Some(Op::Call(Call { tool: Tool::Search, .. })))
+                && self.cursor.sees("its|their|son|sa|ses|leur|leurs");
+            if !again {
+                return Ok(false);
+            }
         }
         let mut query: Option<Text> = None;
         let mut in_documents = false;
+        let mut only_if = None;
         while !self.cursor.at_boundary() {
             let here = self.cursor.at;
             if self.search_place() {
                 in_documents = true;
+            } else if only_if.is_none()
+                && let Some(condition) = self.only_for()
+            {
+                only_if = Some((condition, String::new()));
             } else if self.search_manner() {
                 // One search per item, side by side, is how it is done anyway.
             } else if query.is_none() {
@@ -37,7 +47,7 @@ impl Parser<'_> {
             self.cursor.at = start;
             return Ok(false);
         }
-        let argument = query.unwrap_or_else(|| vec![self.draft.piece_of(self.draft.newest())]);
+        let argument = query.unwrap_or_else(|| vec![self.draft.piece_of(self.draft.search_subject())]);
         let into = self.draft.declare(Kind::Result);
         self.draft.values[into].aliases = std::mem::take(&mut self.pending_alias);
         let title = match self.draft.language {
@@ -49,7 +59,7 @@ impl Parser<'_> {
             argument,
             into,
             labels: Vec::new(),
-            only_if: None,
+            only_if,
             title: title.to_owned(),
         }));
         Ok(true)
@@ -171,7 +181,10 @@ impl Parser<'_> {
         }
         let piece = match noun.meaning {
             // "find the answer": nothing was found yet, so the item is asked.
-            Meaning::Newest => self.draft.piece_of(self.draft.newest()),
+            Meaning::Newest if self.draft.search_subject() == self.draft.subject() || self.draft.newest() == 0 => {
+                self.draft.piece_of(self.draft.search_subject())
+            }
+            Meaning::Pronoun => self.draft.piece_of(self.draft.search_subject()),
             Meaning::Formatted | Meaning::Position => return Err(self.unread(start)),
             _ => match self.draft.piece(&noun) {
                 Some(piece) => piece,
@@ -226,7 +239,9 @@ impl Parser<'_> {
                 _ => return Ok(None),
             }
         };
-        if !self.draft.aliases().contains(&head) && crate::compile::noun::meaning_of(&head, &[]).is_some() {
+        // "the summary of the line" names a value there is; "the price of the line" is something to look for.
+        let known = meaning_of(&head, &self.draft.aliases()).and_then(|meaning| self.draft.piece_for(&meaning));
+        if known.is_some() && !self.draft.aliases().values.contains(&head) {
             return Ok(None);
         }
         self.pending_alias = forms(&head);
@@ -240,7 +255,7 @@ impl Parser<'_> {
             let mut ahead = self.cursor;
             let aliases = self.draft.aliases();
             ahead.eat("of|for|about|de|du|des|d|pour|sur")
-                && crate::compile::noun::noun_phrase(&mut ahead, &aliases).is_some()
+                && noun_phrase(&mut ahead, &aliases).is_some()
         }
     }
 }

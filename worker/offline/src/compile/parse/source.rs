@@ -7,7 +7,40 @@ use crate::compile::plan::Split;
 
 impl Parser<'_> {
     pub(super) fn source_clause(&mut self) -> Result<bool, Reason> {
-        Ok(self.for_each()? || self.line_by_line()? || self.split_clause()? || self.declaration()?)
+        Ok(self.starting_point()? || self.for_each()? || self.line_by_line()? || self.split_clause()? || self.declaration()?)
+    }
+
+    /// "From the name of a company:", "À partir du nom d'une entreprise :".
+    fn starting_point(&mut self) -> Result<bool, Reason> {
+        let start = self.cursor.at;
+        let introduced = self.cursor.eat_any(&["from|given|starting", "a partir de|d|du|des", "etant donne|donnee", "d apres"]);
+        if introduced && self.draft.ops.is_empty() {
+            self.cursor.eat("from|with?");
+            self.cursor.eat("@det*");
+            let aliases = self.draft.aliases();
+            if let Some(noun) = noun_phrase(&mut self.cursor, &aliases)
+                && noun.meaning == Meaning::Item
+                && noun.each.is_none()
+            {
+                self.draft.name_item(&noun.head);
+                while self.cursor.eat("of|de|d|du|des|as|comme") {
+                    self.cursor.eat("@det*");
+                    let owner = self.cursor.word(0).to_owned();
+                    if eat_input(&mut self.cursor) {
+                        continue;
+                    }
+                    if noun_phrase(&mut self.cursor, &aliases).is_none_or(|n| n.meaning != Meaning::Item) {
+                        return Err(self.unread_here());
+                    }
+                    self.draft.name_item(&owner);
+                }
+                if self.cursor.at_boundary() {
+                    return Ok(true);
+                }
+            }
+        }
+        self.cursor.at = start;
+        Ok(false)
     }
 
     /// "For each sentence in the input", "Pour chaque ligne du texte", "Take every line".
@@ -23,7 +56,7 @@ impl Parser<'_> {
             && (noun.each.is_some() || (noun.each_again && self.draft.split.is_some()))
         {
             // "Take every line separately".
-            self.cursor.eat("separately|individually|separement|individuellement|in turn");
+            self.cursor.eat_any(&["separately|individually|separement|individuellement", "in turn"]);
             return Ok(true);
         }
         self.cursor.at = start;

@@ -1,0 +1,124 @@
+//! The description of the API, made from the same list as the router, and completed with what holds everywhere.
+
+use axum::http::StatusCode;
+use utoipa::{
+    OpenApi as _, PartialSchema as _,
+    openapi::{
+        Content, Header, OpenApi, Ref, RefOr, Response, Schema,
+        header::HeaderBuilder,
+        path::Operation,
+        schema::AdditionalProperties,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::{
+    problem::{FieldError, ProblemBody},
+    routes,
+};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Workflow Automation API",
+        description = "Describe a process in plain language; get a program that runs it, and run it.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    security(("bearer" = []), ("api_key" = [])),
+    tags(
+        (name = "workflows", description = "Descriptions and the programs made of them"),
+        (name = "jobs", description = "What is asked of the system, and what became of it"),
+        (name = "webhooks", description = "Being told instead of asking"),
+        (name = "service", description = "Health and documentation")
+    ),
+    components(schemas(ProblemBody, FieldError))
+)]
+struct Base;
+
+/// The whole description.
+pub fn document() -> OpenApi {
+    let mut document = Base::openapi();
+    document.merge(routes::tenants().into_openapi());
+    document.merge(routes::public().into_openapi());
+    add_security_schemes(&mut document);
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            complete(path, operation);
+        }
+    }
+    close_request_bodies(&mut document);
+    document
+}
+
+/// The description as this process behaves: without keys there is nothing to authorise.
+pub(crate) fn served(keys_required: bool) -> OpenApi {
+    let mut document = document();
+    if !keys_required {
+        document.security = None;
+    }
+    document
+}
+
+fn add_security_schemes(document: &mut OpenApi) {
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("wfk_…").build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let api_key = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+    components.add_security_scheme("api_key", SecurityScheme::ApiKey(api_key));
+}
+
+/// Adds the problems every request of this shape may meet, and the header every answer has.
+fn complete(path: &str, operation: &mut Operation) {
+    let tenants = operation.security.is_none();
+    let mut problems = vec![
+        (StatusCode::BAD_REQUEST, "Malformed"),
+        (StatusCode::FORBIDDEN, "Not allowed from there"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours"),
+        (StatusCode::SERVICE_UNAVAILABLE, "The store is away, or there are too many requests; see `Retry-After`"),
+    ];
+    if tenants {
+        problems.push((StatusCode::UNAUTHORIZED, "No valid API key"));
+        problems.push((StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"));
+        problems.push((StatusCode::PAYLOAD_TOO_LARGE, "The body, or a field of it, is too large"));
+        problems.push((StatusCode::UNPROCESSABLE_ENTITY, "Fields or parameters are missing, unknown or wrong"));
+    }
+    if operation.request_body.is_some() {
+        problems.push((StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not `application/json`, or is compressed"));
+        problems.push((StatusCode::TOO_MANY_REQUESTS, "Too many jobs are waiting; see `Retry-After`"));
+    }
+    if path.contains('{') {
+        problems.push((StatusCode::NOT_FOUND, "There is no such thing"));
+    }
+    let responses = &mut operation.responses.responses;
+    for (status, description) in problems {
+        responses.entry(status.as_str().to_owned()).or_insert_with(|| RefOr::T(problem(description)));
+    }
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            response.headers.entry("X-Request-Id".to_owned()).or_insert_with(|| RefOr::T(request_id()));
+        }
+    }
+}
+
+fn problem(description: &str) -> Response {
+    let mut response = Response::new(description);
+    let body = Content::new(Some(Ref::from_schema_name("Problem")));
+    response.content.insert("application/problem+json".to_owned(), RefOr::T(body));
+    response
+}
+
+fn request_id() -> Header {
+    let schema = String::schema();
+    HeaderBuilder::new().schema(Some(schema)).description(Some("Names the request in our logs")).build()
+}
+
+/// Unknown fields are refused, so the schemas of bodies say so.
+fn close_request_bodies(document: &mut OpenApi) {
+    let Some(components) = &mut document.components else { return };
+    for name in ["NewWorkflow", "NewRun"] {
+        if let Some(RefOr::T(Schema::Object(body))) = components.schemas.get_mut(name) {
+            body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The queue and the store against a real Redis: each script in every state it can meet, the apalis backend, and
+//! random interleavings against a model.
+//!
+//! One server serves all tests of the process; each test has a shard of its own. Time is not waited for: leases
+//! and due times are moved into the past by writing their scores, except where waiting is what is tested.
+
+mod attempt;
+mod cancel;
+mod claim;
+mod clock;
+mod crash;
+mod fairness;
+mod finish;
+mod ground;
+mod memory;
+mod model;
+mod outage;
+mod redis_server;
+mod retry_later;
+mod soundness;
+mod submit;
+mod worker;

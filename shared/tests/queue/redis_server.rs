@@ -1,0 +1,107 @@
+//! A private redis-server on a unix socket. It ends with the test process, however that ends: its parent is a
+//! shell that waits for the end of a pipe we hold.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tempfile::TempDir;
+
+/// Starts the server, tells its process id, and kills it when standard input ends.
+const KEEPER: &str = r#"redis-server "$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid"#;
+
+pub struct RedisServer {
+    folder: TempDir,
+    options: Vec<String>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    keeper: Child,
+    pid: String,
+}
+
+/// The server most tests share; it lives as long as any of them.
+static SHARED: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+
+impl RedisServer {
+    pub fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return server;
+        }
+        let server = Arc::new(Self::start(&[]));
+        *shared = Arc::downgrade(&server);
+        server
+    }
+
+    pub fn start(options: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("queue-test-").tempdir().expect("a temporary folder");
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let server = Self { folder, options, running: Mutex::new(None) };
+        server.start_again();
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket())
+    }
+
+    fn socket(&self) -> String {
+        self.folder.path().join("redis.sock").display().to_string()
+    }
+
+    /// Kills it as a crash would.
+    pub fn kill(&self) {
+        if let Some(mut running) = self.lock().take() {
+            signal(&running.pid, "-KILL");
+            drop(running.keeper.stdin.take());
+            running.keeper.wait().expect("the keeper ends");
+        }
+    }
+
+    /// Starts it on the data it left; ready when this returns.
+    pub fn start_again(&self) {
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh", "--port", "0", "--save", "", "--appendonly", "no", "--loglevel", "notice"])
+            .args(["--unixsocket", &self.socket(), "--dir"])
+            .arg(self.folder.path())
+            .args(&self.options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh starts");
+        let output = BufReader::new(keeper.stdout.take().expect("piped"));
+        let mut lines = output.lines().map_while(Result::ok);
+        let pid = lines.find_map(|line| line.strip_prefix("pid ").map(str::to_owned)).expect("redis-server starts");
+        lines.find(|line| line.contains("eady to accept connections")).expect("redis-server is ready");
+        std::thread::spawn(move || lines.for_each(drop)); // it must not block on a full pipe
+        *self.lock() = Some(Running { keeper, pid });
+    }
+
+    /// Stops it from running without ending it, as a machine that stalls.
+    pub fn pause(&self) {
+        signal(&self.lock().as_ref().expect("running").pid, "-STOP");
+    }
+
+    pub fn resume(&self) {
+        signal(&self.lock().as_ref().expect("running").pid, "-CONT");
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn signal(pid: &str, name: &str) {
+    let status = Command::new("kill").args([name, pid]).status().expect("kill runs");
+    assert!(status.success(), "kill {name} {pid}");
+}

@@ -1,0 +1,46 @@
+//! The worker tells of itself: which sandbox it has, what it serves, how busy it is.
+
+use shared::{
+    queue::Leases,
+    store::{REPORT_EVERY, Store, WorkerReport},
+    time::Timestamp,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cell::{CellRoom, LayerState},
+    config::Config,
+};
+
+/// What is true of a worker from its start.
+pub fn report(name: &str, config: &Config, cells: &CellRoom) -> WorkerReport {
+    let sandbox = cells.sandbox();
+    let active = sandbox.layers.iter().filter(|layer| layer.state == LayerState::Active);
+    WorkerReport {
+        name: name.to_owned(),
+        sandbox_tier: sandbox.tier.to_string(),
+        sandbox_layers: active.map(|layer| layer.name.clone()).collect(),
+        python_version: sandbox.python_version.clone(),
+        queues: config.queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
+        concurrency: config.concurrency as u64,
+        running: 0,
+        reported_at: Timestamp::now(),
+    }
+}
+
+/// Reports until `ended`, then says goodbye. Redis being away is nothing to report: other tasks do.
+pub async fn tell_until(store: Store, leases: Leases, mut report: WorkerReport, ended: CancellationToken) {
+    loop {
+        report.running = leases.count() as u64;
+        report.reported_at = Timestamp::now();
+        let told = store.report_worker(&report).await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "This worker could not tell of itself.");
+        }
+        tokio::select! {
+            () = ended.cancelled() => break,
+            () = tokio::time::sleep(REPORT_EVERY) => {}
+        }
+    }
+    let _ = store.forget_worker(&report.name).await; // forgotten after a while anyway
+}
