@@ -17,11 +17,29 @@ use crate::cell::{RunLimits, Tier};
 
 /// All settings, for `--help` and the generated page.
 pub const SETTINGS: &[Setting] = &[
-    setting("REDIS_URL", "redis://127.0.0.1:6379", "Redis or Valkey >= 7.0; also rediss:// and redis+unix://"),
-    setting("SECRETS_KEY", "required", "32 bytes in base64, a comma-separated list for rotation: opens webhook secrets"),
+    setting(
+        "REDIS_URL",
+        "redis://127.0.0.1:6379",
+        "Redis or Valkey >= 7.0; also rediss:// and redis+unix://",
+    ),
+    setting(
+        "SECRETS_KEY",
+        "required",
+        "32 bytes in base64, a comma-separated list for rotation: opens webhook secrets",
+    ),
     setting("ANTHROPIC_API_KEY", "none", "key of the Anthropic API; without it, the offline generator"),
     setting("ANTHROPIC_BASE_URL", "https://api.anthropic.com", "where the Anthropic API is"),
-    setting("GENERATOR_PROVIDER", "anthropic with a key, else offline", "who writes programs: anthropic, offline"),
+    setting(
+        "GENERATOR_PROVIDER",
+        "anthropic with a key, else offline",
+        "who writes programs: anthropic, openai_compatible, offline",
+    ),
+    setting(
+        "OPENAI_BASE_URL",
+        "none",
+        "an OpenAI-compatible server up to its version, such as http://127.0.0.1:11434/v1",
+    ),
+    setting("OPENAI_API_KEY", "none", "its key, if it wants one"),
     setting("GENERATOR_MODEL", "claude-opus-5-5", "the model that writes programs"),
     setting("CHAT_MODEL", "claude-haiku-5-5", "the model behind chat_completion"),
     setting("LIGHTON_API_KEY", "none", "key of Paradigm; without it, a local index of SEARCH_DOCUMENTS"),
@@ -95,6 +113,8 @@ pub enum SearchApi {
 pub enum GeneratorChoice {
     /// The Anthropic API.
     Anthropic,
+    /// A server that speaks OpenAI's chat completions: LightOn, Ollama, vLLM.
+    OpenAiCompatible,
     /// The compiler that needs no key.
     Offline,
 }
@@ -108,6 +128,10 @@ pub struct ProviderConfig {
     pub anthropic_key: Option<SecretString>,
     /// Where the Anthropic API is.
     pub anthropic_url: Url,
+    /// An OpenAI-compatible server.
+    pub openai_url: Option<Url>,
+    /// Its key.
+    pub openai_key: Option<SecretString>,
     /// The model that writes programs.
     pub generator_model: String,
     /// The model behind `chat_completion`.
@@ -160,7 +184,12 @@ impl Config {
     pub fn from_vars(mut vars: Vars) -> Result<Self, Mistakes> {
         let bytes = |vars: &mut Vars, name, default| vars.number(name, default, 1 << 10, 1 << 40);
         let limits = JobLimits {
-            memory_bytes_max: vars.number("RUN_MEMORY_BYTES_MAX", limits::RUN_MEMORY_BYTES_MAX, 64 << 20, 1 << 40),
+            memory_bytes_max: vars.number(
+                "RUN_MEMORY_BYTES_MAX",
+                limits::RUN_MEMORY_BYTES_MAX,
+                64 << 20,
+                1 << 40,
+            ),
             tool_calls_max: u32::try_from(vars.number(
                 "RUN_TOOL_CALLS_MAX",
                 u64::from(limits::RUN_TOOL_CALLS_MAX),
@@ -277,20 +306,6 @@ fn schedule(vars: &mut Vars) -> Vec<Duration> {
 
 fn providers(vars: &mut Vars) -> ProviderConfig {
     let (anthropic_key, lighton_key) = (vars.secret("ANTHROPIC_API_KEY"), vars.secret("LIGHTON_API_KEY"));
-    let default = if anthropic_key.is_some() { GeneratorChoice::Anthropic } else { GeneratorChoice::Offline };
-    let generator = match vars.text("GENERATOR_PROVIDER") {
-        None => default,
-        Some("offline") => GeneratorChoice::Offline,
-        Some("anthropic") if anthropic_key.is_some() => GeneratorChoice::Anthropic,
-        Some("anthropic") => {
-            vars.mistake("ANTHROPIC_API_KEY", "a value, because GENERATOR_PROVIDER is anthropic");
-            default
-        }
-        Some(_) => {
-            vars.mistake("GENERATOR_PROVIDER", "`anthropic` or `offline`");
-            default
-        }
-    };
     if vars.text("APP_ENV") == Some("production") {
         for (name, key) in [("ANTHROPIC_API_KEY", &anthropic_key), ("LIGHTON_API_KEY", &lighton_key)] {
             if key.is_none() {
@@ -308,15 +323,44 @@ fn providers(vars: &mut Vars) -> ProviderConfig {
     };
     let text = |vars: &Vars, name: &str, default: &str| vars.text(name).unwrap_or(default).to_owned();
     ProviderConfig {
-        generator,
+        generator: generator(vars, anthropic_key.is_some()),
         anthropic_key,
         anthropic_url: address(vars, "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+        openai_url: vars
+            .text("OPENAI_BASE_URL")
+            .is_some()
+            .then(|| address(vars, "OPENAI_BASE_URL", "http://localhost")),
+        openai_key: vars.secret("OPENAI_API_KEY"),
         generator_model: text(vars, "GENERATOR_MODEL", "claude-opus-5-5"),
         chat_model: text(vars, "CHAT_MODEL", "claude-haiku-5-5"),
         lighton_key,
         lighton_url: address(vars, "LIGHTON_BASE_URL", "https://paradigm.lighton.ai"),
         search_api,
         documents: text(vars, "SEARCH_DOCUMENTS", "examples/documents").into(),
+    }
+}
+
+fn generator(vars: &mut Vars, has_anthropic_key: bool) -> GeneratorChoice {
+    let default = if has_anthropic_key { GeneratorChoice::Anthropic } else { GeneratorChoice::Offline };
+    match vars.text("GENERATOR_PROVIDER") {
+        None => default,
+        Some("offline") => GeneratorChoice::Offline,
+        Some("anthropic") if has_anthropic_key => GeneratorChoice::Anthropic,
+        Some("anthropic") => {
+            vars.mistake("ANTHROPIC_API_KEY", "a value, because GENERATOR_PROVIDER is anthropic");
+            default
+        }
+        Some("openai_compatible") if vars.text("OPENAI_BASE_URL").is_some() => {
+            GeneratorChoice::OpenAiCompatible
+        }
+        Some("openai_compatible") => {
+            vars.mistake("OPENAI_BASE_URL", "a URL, because GENERATOR_PROVIDER is openai_compatible");
+            default
+        }
+        Some(_) => {
+            vars.mistake("GENERATOR_PROVIDER", "`anthropic`, `openai_compatible` or `offline`");
+            default
+        }
     }
 }
 

@@ -102,7 +102,8 @@ async fn settle(store: &Store, job: &JobSpec, attempt: &Attempt, outcome: Outcom
             }
             Some(StopReason::Shutdown) => {
                 tracing::info!(job.id = %id, "Job {id} is handed back: this worker ends.");
-                patience::until_stored(attempt, || store.retry_later(id, fence, Duration::ZERO, false, &[])).await
+                patience::until_stored(attempt, || store.retry_later(id, fence, Duration::ZERO, false, &[]))
+                    .await
             }
             Some(StopReason::LeaseLost) | None => Some(false),
         },

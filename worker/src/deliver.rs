@@ -73,7 +73,9 @@ impl Deliverer {
             Ok(Err(why)) => Sent::Again { why, not_before: None },
             Ok(Ok((status, _))) if status.is_success() => Sent::Taken(status),
             Ok(Ok((StatusCode::GONE, _))) => Sent::Never("410: the receiver wants no more".to_owned()),
-            Ok(Ok((status, not_before))) => Sent::Again { why: format!("status {}", status.as_u16()), not_before },
+            Ok(Ok((status, not_before))) => {
+                Sent::Again { why: format!("status {}", status.as_u16()), not_before }
+            }
         }
     }
 
@@ -129,7 +131,10 @@ fn settle(environment: &Environment, message: &JobSpec, subject: JobId, sent: Se
         Sent::Again { why, not_before } => match environment.deliverer.wait(tries, not_before) {
             Some(delay) => {
                 tracing::info!(job.id = %subject, tries = tries + 1, why, "A webhook will be sent again.");
-                Outcome::Later { delay, fields: vec![("tries", (tries + 1).to_string()), ("last_failure", why)] }
+                Outcome::Later {
+                    delay,
+                    fields: vec![("tries", (tries + 1).to_string()), ("last_failure", why)],
+                }
             }
             None => {
                 tracing::warn!(job.id = %subject, tries = tries + 1, why, "A webhook is given up.");
@@ -188,7 +193,11 @@ fn reason(error: &reqwest::Error) -> String {
         }
         source = inner.source();
     }
-    if error.is_connect() { "the receiver cannot be reached".to_owned() } else { "the connection broke".to_owned() }
+    if error.is_connect() {
+        "the receiver cannot be reached".to_owned()
+    } else {
+        "the connection broke".to_owned()
+    }
 }
 
 /// A number from 0 to 1.

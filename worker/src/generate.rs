@@ -120,7 +120,11 @@ async fn generated(
 }
 
 /// What is wrong with a program before it runs. `Err`: the check itself was lost.
-async fn check(environment: &Environment, code: &str, attempt: &Attempt) -> Result<Option<RunFailure>, String> {
+async fn check(
+    environment: &Environment,
+    code: &str,
+    attempt: &Attempt,
+) -> Result<Option<RunFailure>, String> {
     let spec = RunSpec {
         program: code.into(),
         task: RunTask::Check,
@@ -170,7 +174,12 @@ fn ready(
     }
 }
 
-fn ready_fields(provider: Option<&str>, name: &str, summary: &str, steps: &[Step]) -> Vec<(&'static str, String)> {
+fn ready_fields(
+    provider: Option<&str>,
+    name: &str,
+    summary: &str,
+    steps: &[Step],
+) -> Vec<(&'static str, String)> {
     vec![
         ("status", WorkflowStatus::Ready.as_str().to_owned()),
         ("suggested_name", name.to_owned()),
@@ -194,7 +203,12 @@ fn without_program(outcome: GenerationOutcome) -> Finish {
         GenerationOutcome::NotUnderstood { reason } => {
             return failure(JobError::new(ErrorCode::GenerationFailed, reason));
         }
-        _ => return failure(JobError::new(ErrorCode::GenerationFailed, "The generator gave an unknown answer.")),
+        _ => {
+            return failure(JobError::new(
+                ErrorCode::GenerationFailed,
+                "The generator gave an unknown answer.",
+            ));
+        }
     };
     let fields = vec![
         ("status", status.as_str().to_owned()),

@@ -42,7 +42,8 @@ fn main() -> ExitCode {
         }
     };
     telemetry::start(config.log_format, &config.log_level);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads can be started");
     runtime.block_on(run(config, exits_with_parent))
 }
 
@@ -75,7 +76,8 @@ async fn run(config: Config, exits_with_parent: bool) -> ExitCode {
 }
 
 async fn stop_on_signal(shutdown: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return tracing::error!("Signals cannot be watched; only SIGKILL will end this process.");
     };

@@ -4,8 +4,9 @@ use std::{io, sync::Arc};
 
 use offline::DocumentIndex;
 use providers::{
-    AnthropicClient, AnthropicConfig, ChatModel, ConfigError, DocumentSearch, Generator, HttpConfig, LightonAsk,
-    ModelGenerator, ParadigmConfig, ParadigmV2, Transport, anthropic, http_client,
+    AnthropicClient, AnthropicConfig, ChatModel, ConfigError, Constraint, DocumentSearch, Generator,
+    HttpConfig, LightonAsk, ModelGenerator, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmConfig,
+    ParadigmV2, Transport, anthropic, http_client,
     offline::{OfflineChat, OfflineGenerator, OfflineSearch},
 };
 use secrecy::SecretString;
@@ -42,19 +43,27 @@ impl Outside {
     /// Makes the clients; none of them connects yet.
     pub fn new(config: &ProviderConfig) -> Result<Self, OutsideError> {
         let transport = || Ok::<_, ConfigError>(Transport::new(http_client(&HttpConfig::default())?));
-        let chat: Arc<dyn ChatModel>;
-        let mut generator: Arc<dyn Generator> = Arc::new(OfflineGenerator);
-        match &config.anthropic_key {
-            Some(key) => {
-                let transport = transport()?; // shared: one rate-limit gate for both models
-                chat = Arc::new(model(config, key, &config.chat_model, &transport)?);
-                if config.generator == GeneratorChoice::Anthropic {
-                    let writer = model(config, key, &config.generator_model, &transport)?;
-                    generator = Arc::new(ModelGenerator::new(writer));
+        let anthropic = transport()?; // one rate-limit gate for all models of the provider
+        let chat: Arc<dyn ChatModel> = match &config.anthropic_key {
+            Some(key) => Arc::new(model(config, key, &config.chat_model, &anthropic)?),
+            None => Arc::new(OfflineChat),
+        };
+        let generator: Arc<dyn Generator> =
+            match (config.generator, &config.anthropic_key, &config.openai_url) {
+                (GeneratorChoice::Anthropic, Some(key), _) => {
+                    Arc::new(ModelGenerator::new(model(config, key, &config.generator_model, &anthropic)?))
                 }
-            }
-            None => chat = Arc::new(OfflineChat),
-        }
+                (GeneratorChoice::OpenAiCompatible, _, Some(url)) => {
+                    let writer = OpenAiCompatibleConfig {
+                        base_url: url.clone(),
+                        api_key: config.openai_key.clone().unwrap_or_default(),
+                        model: config.generator_model.clone(),
+                        constraint: Constraint::ResponseFormat,
+                    };
+                    Arc::new(ModelGenerator::new(OpenAiCompatible::new(writer, transport()?)?))
+                }
+                _ => Arc::new(OfflineGenerator),
+            };
         let search: Arc<dyn DocumentSearch> = match &config.lighton_key {
             Some(key) => {
                 let paradigm = ParadigmConfig {

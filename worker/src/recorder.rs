@@ -111,7 +111,8 @@ impl Recorder {
         if attempt.claim.resumed {
             state.journal = patience::until_stored(attempt, || store.journal(job)).await?;
             state.next_seq = state.journal.values().map(|entry| entry.seq + 1).max().unwrap_or(0);
-            state.next_answer = state.journal.values().filter_map(|entry| entry.answered).max().map_or(0, |n| n + 1);
+            state.next_answer =
+                state.journal.values().filter_map(|entry| entry.answered).max().map_or(0, |n| n + 1);
             state.pending.log = format!("[attempt {}]\n", attempt.claim.attempt).into_bytes();
         }
         let inner = Arc::new(Inner {
@@ -294,7 +295,8 @@ impl Inner {
         arguments: &Map<String, Value>,
         step: Option<u64>,
     ) -> Entry {
-        let parent = step.and_then(|number| state.journal.get(state.steps.get(&number)?)).map(|entry| entry.seq);
+        let parent =
+            step.and_then(|number| state.journal.get(state.steps.get(&number)?)).map(|entry| entry.seq);
         let known = state.journal.get(key).map(|entry| entry.seq);
         let seq = known.unwrap_or(state.next_seq);
         state.next_seq += u64::from(known.is_none());

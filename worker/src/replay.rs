@@ -43,10 +43,7 @@ impl Replay {
     pub async fn turn(&self, key: &str) {
         loop {
             let turned = self.turned.notified();
-            let seen = match self.try_take(key) {
-                None => break,
-                Some(seen) => seen,
-            };
+            let Some(seen) = self.try_take(key) else { break };
             if tokio::time::timeout(STALLED_AFTER, turned).await.is_err() && self.skip(key, seen) {
                 break;
             }

@@ -30,7 +30,12 @@ pub struct ToolHost {
 
 impl ToolHost {
     /// For a run that ends at `deadline` at the latest.
-    pub fn new(environment: Arc<Environment>, recorder: Recorder, deadline: Instant, input: &ExecuteInput) -> Self {
+    pub fn new(
+        environment: Arc<Environment>,
+        recorder: Recorder,
+        deadline: Instant,
+        input: &ExecuteInput,
+    ) -> Self {
         let ids: Vec<i64> = input.file_ids.iter().filter_map(|id| id.parse().ok()).collect();
         let file_ids = (!input.file_ids.is_empty()).then_some(ids);
         Self { environment, recorder, deadline, file_ids }
@@ -39,7 +44,9 @@ impl ToolHost {
     async fn carry_out(&self, call: ToolCall) -> ToolVerdict {
         let tool_calls_max = self.environment.limits.tool_calls_max;
         if self.recorder.count_call() > tool_calls_max {
-            return over_budget(format!("The run made more than {tool_calls_max} tool calls (RUN_TOOL_CALLS_MAX)."));
+            return over_budget(format!(
+                "The run made more than {tool_calls_max} tool calls (RUN_TOOL_CALLS_MAX)."
+            ));
         }
         if let Err(mistake) = check(&call) {
             return ToolVerdict::Fail(mistake);
@@ -69,13 +76,20 @@ impl ToolHost {
         let (answer, provider) = match tool {
             "paradigm_search" => {
                 let search = &self.environment.search;
-                let request = SearchRequest { file_ids: self.file_ids.clone(), ..SearchRequest::new(text("query")) };
-                (search.search(&request, &cx).await.map(|found| found.answer).map_err(told), Some(search.provider()))
+                let request =
+                    SearchRequest { file_ids: self.file_ids.clone(), ..SearchRequest::new(text("query")) };
+                (
+                    search.search(&request, &cx).await.map(|found| found.answer).map_err(told),
+                    Some(search.provider()),
+                )
             }
             "chat_completion" => {
                 let chat = &self.environment.chat;
                 let request = ChatRequest::text(text("prompt"), limits::CHAT_OUTPUT_TOKENS_MAX);
-                (chat.complete(&request, &cx).await.map(|reply| reply.text).map_err(told), Some(chat.provider()))
+                (
+                    chat.complete(&request, &cx).await.map(|reply| reply.text).map_err(told),
+                    Some(chat.provider()),
+                )
             }
             other => (Err(format!("{other} cannot be called in this installation")), None),
         };
@@ -92,7 +106,9 @@ impl ToolHost {
 
     fn journal_full(&self) -> ToolVerdict {
         let bytes = self.environment.limits.journal_bytes_max;
-        over_budget(format!("The run's tool calls and answers are larger than {bytes} bytes (JOURNAL_BYTES_MAX)."))
+        over_budget(format!(
+            "The run's tool calls and answers are larger than {bytes} bytes (JOURNAL_BYTES_MAX)."
+        ))
     }
 }
 
@@ -139,7 +155,8 @@ fn check(call: &ToolCall) -> Result<(), String> {
     let Some(ToolSpec { parameters, .. }) = known else {
         return Err(format!("there is no tool named {name:?}"));
     };
-    if let Some(unknown) = call.arguments.keys().find(|key| parameters.iter().all(|p| p.name != key.as_str())) {
+    if let Some(unknown) = call.arguments.keys().find(|key| parameters.iter().all(|p| p.name != key.as_str()))
+    {
         return Err(format!("{name}() takes no argument {unknown:?}"));
     }
     for parameter in *parameters {

@@ -11,21 +11,38 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::{Answers, Bench, expect_failure, expect_value};
 use tokio_util::sync::CancellationToken;
-use worker::cell::{CellConfig, CellError, CellRoom, FailureCode, RunEnd, RunLimits, RunTask, Tier, ToolVerdict};
+use worker::cell::{
+    CellConfig, CellError, CellRoom, FailureCode, RunEnd, RunLimits, RunTask, Tier, ToolVerdict,
+};
 
 /// Entry points, values and surroundings, as in plain CPython.
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_behave_as_in_plain_cpython() {
     let bench = Bench::start().await;
     for (program, expected) in [
-        ("async def execute_workflow(user_input: str) -> str:\n    return user_input.upper()", json!("HALLO Ü")),
-        ("def execute_workflow(user_input):\n    return {'n': [1, 2.5, None, True], 's': user_input}", json!({"n": [1, 2.5, null, true], "s": "hallo ü"})),
+        (
+            "async def execute_workflow(user_input: str) -> str:\n    return user_input.upper()",
+            json!("HALLO Ü"),
+        ),
+        (
+            "def execute_workflow(user_input):\n    return {'n': [1, 2.5, None, True], 's': user_input}",
+            json!({"n": [1, 2.5, null, true], "s": "hallo ü"}),
+        ),
         ("\u{feff}def execute_workflow(user_input):\n    return 'bom'", json!("bom")),
         ("def execute_workflow(user_input):\n    return None", Value::Null),
-        ("def execute_workflow(user_input):\n    import os\n    return sorted(k for k in os.environ if k not in ('HOME', 'TMPDIR', 'LANG', 'TZ', 'PATH'))", json!([])),
-        ("import asyncio\ndef execute_workflow(user_input):\n    async def inner():\n        await asyncio.sleep(0.01)\n        return 'own loop'\n    return asyncio.run(inner())", json!("own loop")),
+        (
+            "def execute_workflow(user_input):\n    import os\n    return sorted(k for k in os.environ if k not in ('HOME', 'TMPDIR', 'LANG', 'TZ', 'PATH'))",
+            json!([]),
+        ),
+        (
+            "import asyncio\ndef execute_workflow(user_input):\n    async def inner():\n        await asyncio.sleep(0.01)\n        return 'own loop'\n    return asyncio.run(inner())",
+            json!("own loop"),
+        ),
         ("execute_workflow = lambda user_input: len(user_input)", json!(7)),
-        ("import random\ndef execute_workflow(user_input):\n    return [random.random() for _ in range(2)] == [random.Random(7).random()] * 2 or random.getstate()[1][0] is not None", json!(true)),
+        (
+            "import random\ndef execute_workflow(user_input):\n    return [random.random() for _ in range(2)] == [random.Random(7).random()] * 2 or random.getstate()[1][0] is not None",
+            json!(true),
+        ),
         (include_str!("cell/programs/library.py"), json!("ok")),
         (include_str!("cell/programs/concurrency.py"), json!("ok")),
         (include_str!("cell/programs/files.py"), json!("ok")),
@@ -39,37 +56,113 @@ async fn programs_behave_as_in_plain_cpython() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_fail_has_its_code_and_names_its_line() {
     let bench = Bench::start().await;
-    let deep = format!("def execute_workflow(x):\n    v = {}1{}\n    return v", "[".repeat(150), "]".repeat(150));
+    let deep =
+        format!("def execute_workflow(x):\n    v = {}1{}\n    return v", "[".repeat(150), "]".repeat(150));
     for (program, code, line, fragment) in [
-        ("def execute_workflow(x):\n    a = 1\n    return a / 0", FailureCode::PythonError, Some(3), "ZeroDivisionError: division by zero"),
-        ("async def execute_workflow(x):\n    raise KeyError('k')", FailureCode::PythonError, Some(2), "KeyError"),
-        ("raise ValueError('at import')\ndef execute_workflow(x): pass", FailureCode::PythonError, Some(1), "at import"),
-        ("def execute_workflow(x):\n    raise ToolError('gave up')", FailureCode::ToolError, Some(2), "gave up"),
-        ("def execute_workflow(x):\n    raise ExceptionGroup('g', [ToolError('one'), ToolError('two')])", FailureCode::ToolError, Some(2), "one"),
+        (
+            "def execute_workflow(x):\n    a = 1\n    return a / 0",
+            FailureCode::PythonError,
+            Some(3),
+            "ZeroDivisionError: division by zero",
+        ),
+        (
+            "async def execute_workflow(x):\n    raise KeyError('k')",
+            FailureCode::PythonError,
+            Some(2),
+            "KeyError",
+        ),
+        (
+            "raise ValueError('at import')\ndef execute_workflow(x): pass",
+            FailureCode::PythonError,
+            Some(1),
+            "at import",
+        ),
+        (
+            "def execute_workflow(x):\n    raise ToolError('gave up')",
+            FailureCode::ToolError,
+            Some(2),
+            "gave up",
+        ),
+        (
+            "def execute_workflow(x):\n    raise ExceptionGroup('g', [ToolError('one'), ToolError('two')])",
+            FailureCode::ToolError,
+            Some(2),
+            "one",
+        ),
         ("def execute_workflow(x):\n    raise MemoryError", FailureCode::OutOfMemory, Some(2), "536870912"),
-        ("def execute_workflow(x):\n    data = []\n    while True:\n        data.append(bytearray(10_000_000))", FailureCode::OutOfMemory, Some(4), "536870912"),
+        (
+            "def execute_workflow(x):\n    data = []\n    while True:\n        data.append(bytearray(10_000_000))",
+            FailureCode::OutOfMemory,
+            Some(4),
+            "536870912",
+        ),
         ("def execute_workflow(x):\n    return 'x' * 2**33", FailureCode::OutOfMemory, Some(2), "536870912"),
         ("def execute_workflow(x):\n    return {1, 2}", FailureCode::ResultNotJson, None, "set"),
         ("def execute_workflow(x):\n    return float('nan')", FailureCode::ResultNotJson, None, "not JSON"),
         ("def execute_workflow(x):\n    return [float('inf')]", FailureCode::ResultNotJson, None, "not JSON"),
         ("def execute_workflow(x):\n    return '\\ud800'", FailureCode::ResultNotJson, None, "surrogate"),
-        ("def execute_workflow(x):\n    a = []\n    a.append(a)\n    return a", FailureCode::ResultNotJson, None, "ircular"),
+        (
+            "def execute_workflow(x):\n    a = []\n    a.append(a)\n    return a",
+            FailureCode::ResultNotJson,
+            None,
+            "ircular",
+        ),
         (&deep, FailureCode::ResultNotJson, None, "recursion limit"),
         ("def execute_workflow(x):\n    return 10**400", FailureCode::ResultNotJson, None, "number"),
-        ("def execute_workflow(x):\n    return 'x' * 2_000_000", FailureCode::OutputTooLarge, None, "1048576"),
+        (
+            "def execute_workflow(x):\n    return 'x' * 2_000_000",
+            FailureCode::OutputTooLarge,
+            None,
+            "1048576",
+        ),
         ("def execute_workflow(x:\n    pass", FailureCode::InvalidCode, Some(1), "SyntaxError"),
         ("x = 1\n\0", FailureCode::InvalidCode, Some(2), "NUL"),
         ("x = 1", FailureCode::InvalidCode, None, "execute_workflow"),
         ("execute_workflow = 3", FailureCode::InvalidCode, None, "execute_workflow"),
-        ("import os\ndef execute_workflow(x):\n    os._exit(0)", FailureCode::NoResult, None, "exit status 0"),
+        (
+            "import os\ndef execute_workflow(x):\n    os._exit(0)",
+            FailureCode::NoResult,
+            None,
+            "exit status 0",
+        ),
         ("import os\ndef execute_workflow(x):\n    os.abort()", FailureCode::NoResult, None, "signal"),
-        ("import os\ndef execute_workflow(x):\n    os.kill(os.getpid(), 9)", FailureCode::NoResult, None, "exit status 137"),
-        ("import ctypes\ndef execute_workflow(x):\n    ctypes.string_at(0)", FailureCode::NoResult, None, "signal 11"),
+        (
+            "import os\ndef execute_workflow(x):\n    os.kill(os.getpid(), 9)",
+            FailureCode::NoResult,
+            None,
+            "exit status 137",
+        ),
+        (
+            "import ctypes\ndef execute_workflow(x):\n    ctypes.string_at(0)",
+            FailureCode::NoResult,
+            None,
+            "signal 11",
+        ),
         ("import sys\ndef execute_workflow(x):\n    sys.exit(0)", FailureCode::NoResult, Some(3), "sys.exit"),
-        ("import ctypes\ndef execute_workflow(x):\n    ctypes.CDLL(None).syscall(272, 0x10000000)", FailureCode::SandboxViolation, None, "never allowed"),
-        ("import os\ndef execute_workflow(x):\n    os.write(3, b'\\xff\\xff\\xff\\xff')\n    import time; time.sleep(5)", FailureCode::SandboxViolation, None, "4294967295"),
-        ("import subprocess\ndef execute_workflow(x):\n    return subprocess.run(['true']).returncode", FailureCode::PythonError, Some(3), "Error"),
-        ("import socket\ndef execute_workflow(x):\n    socket.create_connection(('127.0.0.1', 80))", FailureCode::PythonError, Some(3), "Error"),
+        (
+            "import ctypes\ndef execute_workflow(x):\n    ctypes.CDLL(None).syscall(272, 0x10000000)",
+            FailureCode::SandboxViolation,
+            None,
+            "never allowed",
+        ),
+        (
+            "import os\ndef execute_workflow(x):\n    os.write(3, b'\\xff\\xff\\xff\\xff')\n    import time; time.sleep(5)",
+            FailureCode::SandboxViolation,
+            None,
+            "4294967295",
+        ),
+        (
+            "import subprocess\ndef execute_workflow(x):\n    return subprocess.run(['true']).returncode",
+            FailureCode::PythonError,
+            Some(3),
+            "Error",
+        ),
+        (
+            "import socket\ndef execute_workflow(x):\n    socket.create_connection(('127.0.0.1', 80))",
+            FailureCode::PythonError,
+            Some(3),
+            "Error",
+        ),
     ] {
         let report = bench.execute(program, "x").await;
         let failure = expect_failure(&report, program);
@@ -88,7 +181,11 @@ async fn a_traceback_shows_the_programs_own_lines_only() {
     let failure = expect_failure(&report, program);
     let traceback = failure.traceback.clone().expect("there is one");
     assert_eq!(failure.line, Some(4), "{traceback}");
-    assert!(traceback.contains("    return json.loads(text)") && traceback.contains("line 7, in execute_workflow"), "{traceback}");
+    assert!(
+        traceback.contains("    return json.loads(text)")
+            && traceback.contains("line 7, in execute_workflow"),
+        "{traceback}"
+    );
     assert!(!traceback.contains("cell.py") && !traceback.contains("decoder.py"), "{traceback}");
     bench.end().await;
 }
@@ -113,14 +210,21 @@ async fn a_program_that_never_ends_is_ended_by_each_clock() {
                 assert!(failure.message.contains("400 ms"), "{failure:?}");
             }
             // It hung up: that ends it too, sooner or later.
-            RunEnd::Failed(failure) if program.contains("os.close(3)") => assert_eq!(failure.code, FailureCode::NoResult),
+            RunEnd::Failed(failure) if program.contains("os.close(3)") => {
+                assert_eq!(failure.code, FailureCode::NoResult)
+            }
             other => panic!("{program}: {other:?}"),
         }
     }
-    let limits = RunLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(20), ..RunLimits::default() };
+    let limits =
+        RunLimits { cpu: Duration::from_secs(1), wall: Duration::from_secs(20), ..RunLimits::default() };
     let report = bench.run(programs[0], "x", limits, Answers::none(), CancellationToken::new()).await;
     let failure = expect_failure(&report, programs[0]);
-    assert_eq!((failure.code, failure.message.contains("1 s of processor time")), (FailureCode::Timeout, true), "{failure:?}");
+    assert_eq!(
+        (failure.code, failure.message.contains("1 s of processor time")),
+        (FailureCode::Timeout, true),
+        "{failure:?}"
+    );
     bench.end().await;
 }
 
@@ -143,7 +247,15 @@ async fn a_stopped_run_ends_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tools_await_in_a_loop_and_block_elsewhere() {
     let bench = Bench::start().await;
-    let echo = || Answers::new(|call| ToolVerdict::Answer(json!(format!("{}:{}", call.tool, call.arguments.values().map(Value::to_string).collect::<String>()))));
+    let echo = || {
+        Answers::new(|call| {
+            ToolVerdict::Answer(json!(format!(
+                "{}:{}",
+                call.tool,
+                call.arguments.values().map(Value::to_string).collect::<String>()
+            )))
+        })
+    };
     for program in [
         "async def execute_workflow(x):\n    return [await paradigm_search('q'), await chat_completion(prompt='p')]",
         "def execute_workflow(x):\n    return [paradigm_search(query='q'), chat_completion('p')]",
@@ -153,7 +265,11 @@ async fn tools_await_in_a_loop_and_block_elsewhere() {
         "top = paradigm_search('q')\nasync def execute_workflow(x):\n    return [top, await chat_completion('p')]",
     ] {
         let report = bench.run(program, "x", RunLimits::default(), echo(), CancellationToken::new()).await;
-        assert_eq!(expect_value(&report, program), json!(["paradigm_search:\"q\"", "chat_completion:\"p\""]), "{program}");
+        assert_eq!(
+            expect_value(&report, program),
+            json!(["paradigm_search:\"q\"", "chat_completion:\"p\""]),
+            "{program}"
+        );
     }
     bench.end().await;
 }
@@ -163,7 +279,9 @@ async fn tools_await_in_a_loop_and_block_elsewhere() {
 async fn gather_runs_a_hundred_calls_side_by_side() {
     let bench = Bench::start().await;
     let program = "import asyncio\nasync def execute_workflow(x):\n    return sum(len(a) for a in await asyncio.gather(*[paradigm_search(f'q{i}') for i in range(100)]))";
-    let report = bench.run(program, "x", RunLimits::default(), Answers::together(100, "ab"), CancellationToken::new()).await;
+    let report = bench
+        .run(program, "x", RunLimits::default(), Answers::together(100, "ab"), CancellationToken::new())
+        .await;
     assert_eq!(expect_value(&report, program), json!(200));
     bench.end().await;
 }
@@ -178,7 +296,10 @@ async fn a_failed_tool_is_a_tool_error_and_a_spent_budget_ends_the_run() {
 
     let program = "def execute_workflow(x):\n    while True:\n        try:\n            paradigm_search('q')\n        except BaseException:\n            pass";
     let spent = Answers::new(|_| {
-        ToolVerdict::End(RunEnd::Failed(worker::cell::RunFailure::new(FailureCode::BudgetExceeded, "200 calls")))
+        ToolVerdict::End(RunEnd::Failed(worker::cell::RunFailure::new(
+            FailureCode::BudgetExceeded,
+            "200 calls",
+        )))
     });
     let report = bench.run(program, "x", RunLimits::default(), spent, CancellationToken::new()).await;
     assert_eq!(expect_failure(&report, program).code, FailureCode::BudgetExceeded);
@@ -187,7 +308,11 @@ async fn a_failed_tool_is_a_tool_error_and_a_spent_budget_ends_the_run() {
     let limits = RunLimits { memory_bytes_max: 1 << 30, ..RunLimits::default() };
     let report = bench.run(program, "x", limits, Answers::none(), CancellationToken::new()).await;
     let failure = expect_failure(&report, program);
-    assert_eq!((failure.code, failure.message.contains("1048576")), (FailureCode::ToolError, true), "{failure:?}");
+    assert_eq!(
+        (failure.code, failure.message.contains("1048576")),
+        (FailureCode::ToolError, true),
+        "{failure:?}"
+    );
     bench.end().await;
 }
 
@@ -293,7 +418,8 @@ async fn two_hundred_runs_at_once_all_end_as_they_should() {
         tokio::spawn(async move {
             let host = Answers::new(|call| ToolVerdict::Answer(call.arguments["query"].clone()));
             let input = format!("<{number}>");
-            let report = bench.run(program, &input, RunLimits::default(), host, CancellationToken::new()).await;
+            let report =
+                bench.run(program, &input, RunLimits::default(), host, CancellationToken::new()).await;
             assert_eq!(expect_value(&report, program), json!(format!("{input}{input}")));
         })
     });
@@ -327,11 +453,26 @@ async fn a_program_that_forges_frames_harms_only_itself() {
     let bench = Bench::start().await;
     for (program, expected) in [
         // A forged result is the program's own result.
-        ("import os, json\ndef execute_workflow(x):\n    body = b'{\"returned\":\"forged\"}'\n    os.write(3, len(body).to_bytes(4, 'big') + body)\n    os._exit(1)", Ok(json!("forged"))),
-        ("import os\ndef execute_workflow(x):\n    for body in (b'{\"returned\":1}', b'{\"returned\":2}', b'junk'):\n        os.write(3, len(body).to_bytes(4, 'big') + body)", Ok(json!(1))),
-        ("import os\ndef execute_workflow(x):\n    body = b'{\"call\":{\"id\":1,\"tool\":\"rm\",\"arguments\":{},\"step\":null}}'\n    os.write(3, len(body).to_bytes(4, 'big') + body)\n    return 'ignored'", Ok(json!("ignored"))),
-        ("import os\ndef execute_workflow(x):\n    os.write(3, b'\\0\\0\\0\\2{}')\n    import time; time.sleep(9)", Err(FailureCode::SandboxViolation)),
-        ("import os\ndef execute_workflow(x):\n    body = b'{\"wall\":{\"layer\":\"l\",\"reason\":\"r\",\"fix\":\"f\"}}'\n    os.write(3, len(body).to_bytes(4, 'big') + body)\n    import time; time.sleep(9)", Err(FailureCode::SandboxViolation)),
+        (
+            "import os, json\ndef execute_workflow(x):\n    body = b'{\"returned\":\"forged\"}'\n    os.write(3, len(body).to_bytes(4, 'big') + body)\n    os._exit(1)",
+            Ok(json!("forged")),
+        ),
+        (
+            "import os\ndef execute_workflow(x):\n    for body in (b'{\"returned\":1}', b'{\"returned\":2}', b'junk'):\n        os.write(3, len(body).to_bytes(4, 'big') + body)",
+            Ok(json!(1)),
+        ),
+        (
+            "import os\ndef execute_workflow(x):\n    body = b'{\"call\":{\"id\":1,\"tool\":\"rm\",\"arguments\":{},\"step\":null}}'\n    os.write(3, len(body).to_bytes(4, 'big') + body)\n    return 'ignored'",
+            Ok(json!("ignored")),
+        ),
+        (
+            "import os\ndef execute_workflow(x):\n    os.write(3, b'\\0\\0\\0\\2{}')\n    import time; time.sleep(9)",
+            Err(FailureCode::SandboxViolation),
+        ),
+        (
+            "import os\ndef execute_workflow(x):\n    body = b'{\"wall\":{\"layer\":\"l\",\"reason\":\"r\",\"fix\":\"f\"}}'\n    os.write(3, len(body).to_bytes(4, 'big') + body)\n    import time; time.sleep(9)",
+            Err(FailureCode::SandboxViolation),
+        ),
     ] {
         let report = bench.execute(program, "x").await;
         match expected {
@@ -364,13 +505,19 @@ async fn a_cell_that_does_not_read_or_floods_blocks_nobody() {
 async fn a_runner_that_is_missing_or_foreign_is_refused_with_the_build_command() {
     let config = CellConfig::new("/nonexistent/runner".into(), Tier::B, Tier::A, None);
     let error = CellRoom::start(config, CancellationToken::new()).await.expect_err("there is none");
-    assert!(matches!(error, CellError::RunnerMissing { .. }) && error.to_string().contains("-p runner"), "{error}");
+    assert!(
+        matches!(error, CellError::RunnerMissing { .. }) && error.to_string().contains("-p runner"),
+        "{error}"
+    );
 
     let folder = tempfile::tempdir().expect("a folder");
     let stale = support::speaker(folder.path(), r#"{"hello":{"build_id":"0000000000000000"}}"#);
     let config = CellConfig::new(stale, Tier::B, Tier::A, None);
     let error = CellRoom::start(config, CancellationToken::new()).await.expect_err("another build");
-    assert!(matches!(error, CellError::RunnerStale { .. }) && error.to_string().contains("cargo build"), "{error}");
+    assert!(
+        matches!(error, CellError::RunnerStale { .. }) && error.to_string().contains("cargo build"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -394,7 +541,81 @@ async fn tier_b_runs_the_same_programs_without_namespaces() {
         let report = bench.execute(program, "x").await;
         assert_eq!(expect_value(&report, program), expected);
     }
-    let report = bench.room.run(bench.spec("def execute_workflow(x): return 1", RunTask::Check), Answers::none(), CancellationToken::new()).await;
+    let report = bench
+        .room
+        .run(
+            bench.spec("def execute_workflow(x): return 1", RunTask::Check),
+            Answers::none(),
+            CancellationToken::new(),
+        )
+        .await;
     assert!(matches!(report.end, RunEnd::Checked(_)), "{report:?}");
+    bench.end().await;
+}
+
+/// Each may have 512 MiB by its own limit; together they may have 600. Those that are ended say so, the small one lives.
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_are_too_large_together_end_as_out_of_memory_and_their_neighbour_lives() {
+    let budget_bytes = 600 * 1024 * 1024;
+    let bench = Arc::new(Bench::start_with(|config| config.memory_budget_bytes = Some(budget_bytes)).await);
+    let large = "import time\ndef execute_workflow(x):\n    data = bytearray(400_000_000)\n    for i in range(0, len(data), 4096):\n        data[i] = 1\n    time.sleep(1.5)\n    return len(data)";
+    let small = "async def execute_workflow(x):\n    import asyncio\n    for _ in range(150):\n        await asyncio.sleep(0.01)\n    return 'lives'";
+    let neighbour = {
+        let bench = bench.clone();
+        tokio::spawn(async move { expect_value(&bench.execute(small, "x").await, small) })
+    };
+    let runs: Vec<_> = (0..5)
+        .map(|_| {
+            let bench = bench.clone();
+            tokio::spawn(async move { bench.execute(large, "x").await.end })
+        })
+        .collect();
+    let mut ended = 0;
+    for run in runs {
+        match run.await.expect("no run panics") {
+            RunEnd::Returned(_) => {}
+            RunEnd::Failed(failure) => {
+                assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure:?}");
+                assert!(failure.message.contains(&budget_bytes.to_string()), "{failure:?}");
+                ended += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(ended >= 4, "only {ended} of 5 ended");
+    assert_eq!(neighbour.await.expect("no run panics"), json!("lives"));
+    Arc::into_inner(bench).expect("one owner").end().await;
+}
+
+/// What Python maps as shared memory counts too, and so do files in the private folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_that_hides_as_shared_or_as_a_file_is_seen() {
+    let bench = Bench::start_with(|config| {
+        config.memory_budget_bytes = Some(64 * 1024 * 1024);
+        config.work_bytes_max = 256 * 1024 * 1024;
+    })
+    .await;
+    let shared = "import mmap, time\ndef execute_workflow(x):\n    m = mmap.mmap(-1, 200_000_000)\n    m.write(b'x' * 100_000_000)\n    time.sleep(3)";
+    let file = "import time\ndef execute_workflow(x):\n    with open('f', 'wb') as f:\n        for _ in range(15):\n            f.write(b'x' * 10_000_000)\n    time.sleep(3)";
+    for program in [shared, file] {
+        let limits = RunLimits { work_bytes_max: 256 * 1024 * 1024, ..RunLimits::default() };
+        let report = bench.run(program, "x", limits, Answers::none(), CancellationToken::new()).await;
+        assert_eq!(expect_failure(&report, program).code, FailureCode::OutOfMemory, "{report:?}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_private_folder_has_a_limit_in_both_tiers() {
+    let fill = "import time\ndef execute_workflow(x):\n    for number in range(10):\n        with open(f'f{number}', 'wb') as f:\n            f.write(b'x' * 4_000_000)\n    time.sleep(5)";
+    let bench = Bench::start().await;
+    let report = bench.execute(fill, "x").await;
+    let failure = expect_failure(&report, fill);
+    assert_eq!((failure.code, failure.message.contains("No space left")), (FailureCode::PythonError, true), "{failure:?}");
+    bench.end().await;
+    let bench = Bench::start_with(|config| config.max_tier = Tier::B).await;
+    let report = bench.execute(fill, "x").await;
+    let failure = expect_failure(&report, fill);
+    assert_eq!((failure.code, failure.message.contains("16777216")), (FailureCode::BudgetExceeded, true), "{failure:?}");
     bench.end().await;
 }

@@ -15,13 +15,12 @@ use shared::{
     limits,
     store::{CancelAnswer, JobFilter},
 };
-use utoipa::IntoParams;
 
 use super::{Id, Page, RETRY_AFTER, tagged};
 use crate::{Api, auth::Caller, fields::Fields, problem::Problem, wait};
 
 /// Which jobs, and which stretch of their list.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what `list` reads")]
 pub(crate) struct ListQuery {

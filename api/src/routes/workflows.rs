@@ -13,7 +13,6 @@ use shared::{
     queue::enqueue,
     workflow::{Workflow, WorkflowStatus},
 };
-use utoipa::IntoParams;
 
 use super::{Accepted, Id, Page, tagged};
 use crate::{
@@ -78,7 +77,7 @@ pub(crate) async fn create(
 }
 
 /// Which stretch of the list of workflows.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what `list` reads")]
 pub(crate) struct ListQuery {
@@ -217,5 +216,3 @@ async fn ready_version(api: &Api, caller: &Caller, id: WorkflowId, asked: Option
 }
 
 const _: () = assert!(limits::PAGE_ITEMS_MAX == 100 && limits::PAGE_ITEMS_DEFAULT == 20, "as documented above");
-fn _check(api: Api, c: Caller, id: WorkflowId, i: Idempotency, h: HeaderMap, b: JsonBody) { fn s<T: Send>(_: T) {} s(execute(State(api), c, Id(id), i, h, b)); }
-fn _check2() { fn s<T: axum::handler::Handler<X, Api>, X>(_: T) {} s(execute); }

@@ -28,8 +28,9 @@ impl Store {
         id: WorkflowId,
         version: u32,
     ) -> Result<Option<WorkflowStatus>, StoreError> {
+        let key = self.key(format_args!("wf:{id}:v:{version}"));
         let status: Option<String> = redis::cmd("HGET")
-            .arg(self.key(format_args!("wf:{id}:v:{version}")))
+            .arg(key)
             .arg("status")
             .query_async(&mut self.connection.clone())
             .await?;

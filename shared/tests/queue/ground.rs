@@ -39,7 +39,8 @@ impl Ground {
         config.lease = lease;
         let store = Store::new(&config).expect("a valid address");
         let client = redis::Client::open(server.url()).expect("a valid address");
-        let raw = client.get_multiplexed_async_connection().await.expect("Redis is there");
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
+        let raw = client.get_multiplexed_async_connection_with_config(&patient).await.expect("Redis is there");
         Self { server, store, config, raw }
     }
 

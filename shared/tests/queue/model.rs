@@ -1,1 +1,368 @@
-//! x
+//! Random interleavings of everything that can happen to jobs, against a model small enough to be seen through.
+//!
+//! The model says exactly what each script answers and which job is claimed next; after each step the records
+//! are compared with it and the shard is checked for soundness. A job is named by its place in the model.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use proptest::{prelude::*, sample::Index, test_runner::Config};
+use shared::{
+    id::{TenantId, WorkflowId},
+    job::{EntryId, ErrorCode, JobError, JobStatus, Queue},
+    store::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer},
+};
+
+use crate::{
+    ground::{Ground, execute, message_of, succeeded, tenant, with_callback},
+    redis_server::RedisServer,
+};
+
+const TENANTS: usize = 3;
+const QUEUES: [Queue; 2] = [Queue::Execute, Queue::Deliver];
+
+#[derive(Debug, Clone)]
+enum Step {
+    Submit { tenant: usize, callback: bool, max_attempts: u32 },
+    Claim { queue: usize, n: usize },
+    Renew(Index),
+    Progress(Index),
+    Finish { attempt: Index, fails: bool },
+    RetryLater { attempt: Index, delayed: bool, counts: bool },
+    Cancel(Index),
+    /// The worker of a running job is silent for too long: it crashed, or it is only slow.
+    LeaseEnds(Index),
+    WaitEnds(Index),
+    ComesDue(Index),
+    Tick,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let index = any::<Index>;
+    prop_oneof![
+        4 => (0..TENANTS, any::<bool>(), 1..3_u32).prop_map(|(tenant, callback, max_attempts)| Step::Submit {
+            tenant, callback, max_attempts
+        }),
+        5 => (0..2_usize, 0..4_usize).prop_map(|(queue, n)| Step::Claim { queue, n }),
+        2 => index().prop_map(Step::Renew),
+        2 => index().prop_map(Step::Progress),
+        4 => (index(), any::<bool>()).prop_map(|(attempt, fails)| Step::Finish { attempt, fails }),
+        4 => (index(), any::<bool>(), any::<bool>())
+            .prop_map(|(attempt, delayed, counts)| Step::RetryLater { attempt, delayed, counts }),
+        2 => index().prop_map(Step::Cancel),
+        3 => index().prop_map(Step::LeaseEnds),
+        1 => index().prop_map(Step::WaitEnds),
+        2 => index().prop_map(Step::ComesDue),
+        1 => Just(Step::Tick),
+    ]
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Job {
+    id: EntryId,
+    queue: usize,
+    tenant: usize,
+    status: JobStatus,
+    /// Of the attempt that runs, or that ended the job; 0 when there is none.
+    fence: u64,
+    lost: u32,
+    max_attempts: u32,
+    callback: bool,
+    cancel_requested: bool,
+    delayed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    /// Jobs in order, some of them over by now.
+    ready: VecDeque<usize>,
+    running: u64,
+    turn: u64,
+}
+
+struct Model {
+    jobs: Vec<Job>,
+    /// Every attempt there ever was: the job and the fence.
+    attempts: Vec<(usize, u64)>,
+    lines: [[Line; TENANTS]; 2],
+    turns: [u64; 2],
+}
+
+impl Model {
+    fn line(&mut self, job: usize) -> &mut Line {
+        &mut self.lines[self.jobs[job].queue][self.jobs[job].tenant]
+    }
+
+    fn add(&mut self, job: Job) {
+        self.jobs.push(job);
+        let job = self.jobs.len() - 1;
+        self.line(job).ready.push_back(job);
+    }
+
+    /// Which jobs a claim gives, in order.
+    fn claim(&mut self, queue: usize, n: usize) -> Vec<usize> {
+        let mut claimed = Vec::new();
+        while claimed.len() < n {
+            let lines = &mut self.lines[queue];
+            let waiting = lines.iter_mut().filter(|line| !line.ready.is_empty());
+            // Names and turns go the same way: tenants that were never served are ordered by name.
+            let Some(line) = waiting.min_by_key(|line| (line.running, line.turn)) else { break };
+            let job = line.ready.pop_front().expect("not empty");
+            if self.jobs[job].status == JobStatus::Queued {
+                self.turns[queue] += 1;
+                line.turn = self.turns[queue];
+                line.running += 1;
+                self.jobs[job].status = JobStatus::Running;
+                claimed.push(job);
+            }
+        }
+        claimed
+    }
+
+    fn end(&mut self, job: usize, status: JobStatus) {
+        self.jobs[job].status = status;
+        let Job { id, queue, tenant, callback, .. } = self.jobs[job];
+        if let (EntryId::Job(id), 0, true) = (id, queue, callback) {
+            let id = EntryId::Message(message_of(id));
+            self.add(Job { id, queue: 1, max_attempts: 1000, ..waiting(id, tenant) });
+        }
+    }
+
+    fn stop_running(&mut self, job: usize) {
+        self.line(job).running -= 1;
+    }
+
+    /// The attempt is over and the job is not.
+    fn wait_again(&mut self, job: usize, delayed: bool, counts: bool) {
+        self.stop_running(job);
+        self.jobs[job].fence = 0;
+        self.jobs[job].lost += u32::from(counts);
+        if self.jobs[job].cancel_requested {
+            self.end(job, JobStatus::Cancelled);
+        } else if counts && self.jobs[job].lost >= self.jobs[job].max_attempts {
+            self.end(job, JobStatus::Failed);
+        } else {
+            self.jobs[job].status = JobStatus::Queued;
+            self.jobs[job].delayed = delayed;
+            if !delayed {
+                self.line(job).ready.push_front(job);
+            }
+        }
+    }
+
+    fn is_current(&self, (job, fence): (usize, u64)) -> bool {
+        self.jobs[job].status == JobStatus::Running && self.jobs[job].fence == fence
+    }
+
+    fn pick_job(&self, index: Index, wanted: impl Fn(&Job) -> bool) -> Option<usize> {
+        let found: Vec<usize> = (0..self.jobs.len()).filter(|&job| wanted(&self.jobs[job])).collect();
+        (!found.is_empty()).then(|| *index.get(&found))
+    }
+
+    fn pick_attempt(&self, index: Index) -> Option<(usize, u64)> {
+        (!self.attempts.is_empty()).then(|| *index.get(&self.attempts))
+    }
+}
+
+fn waiting(id: EntryId, tenant: usize) -> Job {
+    Job {
+        id,
+        queue: 0,
+        tenant,
+        status: JobStatus::Queued,
+        fence: 0,
+        lost: 0,
+        max_attempts: 0,
+        callback: false,
+        cancel_requested: false,
+        delayed: false,
+    }
+}
+
+struct Check {
+    ground: Ground,
+    tenants: Vec<(TenantId, WorkflowId)>,
+    model: Model,
+}
+
+impl Check {
+    async fn start(server: Arc<RedisServer>) -> Self {
+        let ground = Ground::on(server, Duration::from_secs(600)).await;
+        let mut tenants = Vec::new();
+        for number in 0..TENANTS {
+            let name = tenant(&format!("t{number}"));
+            let workflow = ground.workflow(&name).await;
+            tenants.push((name, workflow));
+        }
+        let model = Model { jobs: Vec::new(), attempts: Vec::new(), lines: Default::default(), turns: [0, 0] };
+        Self { ground, tenants, model }
+    }
+
+    async fn take(&mut self, step: Step) {
+        match step {
+            Step::Submit { tenant, callback, max_attempts } => {
+                let (name, workflow) = &self.tenants[tenant];
+                let mut submission = execute(name, *workflow);
+                submission.job.max_attempts = max_attempts;
+                let submission = if callback { with_callback(submission) } else { submission };
+                let id = submission.job.id;
+                self.ground.submit(submission).await;
+                self.model.add(Job { max_attempts, callback, ..waiting(id, tenant) });
+            }
+            Step::Claim { queue, n } => self.claim(queue, n).await,
+            Step::Renew(index) => self.renew(index).await,
+            Step::Progress(index) => self.progress(index).await,
+            Step::Finish { attempt, fails } => self.finish(attempt, fails).await,
+            Step::RetryLater { attempt, delayed, counts } => self.retry_later(attempt, delayed, counts).await,
+            Step::Cancel(index) => self.cancel(index).await,
+            Step::Tick => {
+                self.ground.store.tick(10).await.unwrap();
+            }
+            Step::LeaseEnds(_) | Step::WaitEnds(_) | Step::ComesDue(_) => self.time_passes(step).await,
+        }
+    }
+
+    async fn claim(&mut self, queue: usize, n: usize) {
+        let answer = self.ground.store.claim(QUEUES[queue], "w", n).await.unwrap();
+        let expected = self.model.claim(queue, n);
+        let claimed: Vec<EntryId> = answer.jobs.iter().map(|(job, _)| job.id).collect();
+        assert_eq!(claimed, expected.iter().map(|&job| self.model.jobs[job].id).collect::<Vec<_>>());
+        for (job, (_, claim)) in expected.into_iter().zip(answer.jobs) {
+            assert!(self.model.attempts.iter().all(|&(_, fence)| fence < claim.fence), "fences only grow");
+            assert_eq!(claim.attempt, self.model.jobs[job].lost + 1);
+            self.model.jobs[job].fence = claim.fence;
+            self.model.attempts.push((job, claim.fence));
+        }
+    }
+
+    async fn renew(&mut self, index: Index) {
+        let Some(attempt) = self.model.pick_attempt(index) else { return };
+        let job = &self.model.jobs[attempt.0];
+        let expected = match (self.model.is_current(attempt), job.cancel_requested) {
+            (false, _) => RenewAnswer::Lost,
+            (true, true) => RenewAnswer::Cancel,
+            (true, false) => RenewAnswer::Held,
+        };
+        assert_eq!(self.ground.store.renew(&[(job.id, attempt.1)]).await.unwrap(), [expected]);
+    }
+
+    async fn progress(&mut self, index: Index) {
+        let Some(attempt) = self.model.pick_attempt(index) else { return };
+        let job = &self.model.jobs[attempt.0];
+        let expected = match (self.model.is_current(attempt), job.cancel_requested) {
+            (false, _) => ProgressAnswer::Stale,
+            (true, true) => ProgressAnswer::Cancel,
+            (true, false) => ProgressAnswer::Recorded,
+        };
+        let progress = Progress { log: b"x".to_vec(), ..Progress::default() };
+        assert_eq!(self.ground.store.progress(job.id, attempt.1, &progress, 0).await.unwrap(), expected);
+    }
+
+    async fn finish(&mut self, index: Index, fails: bool) {
+        let Some(attempt) = self.model.pick_attempt(index) else { return };
+        let job = self.model.jobs[attempt.0].clone();
+        let error = fails.then(|| JobError::new(ErrorCode::PythonError, "no"));
+        let finish = if fails { Finish { error, ..Finish::default() } } else { succeeded("1") };
+        let taken = self.ground.store.finish(job.id, attempt.1, &finish).await.unwrap();
+        let current = self.model.is_current(attempt);
+        let repeated = job.status.is_final() && job.fence == attempt.1;
+        assert_eq!(taken, current || repeated);
+        if current {
+            self.model.stop_running(attempt.0);
+            let status = if fails { JobStatus::Failed } else { JobStatus::Succeeded };
+            self.model.end(attempt.0, if job.cancel_requested { JobStatus::Cancelled } else { status });
+        }
+    }
+
+    async fn retry_later(&mut self, index: Index, delayed: bool, counts: bool) {
+        let Some(attempt) = self.model.pick_attempt(index) else { return };
+        let delay = if delayed { Duration::from_secs(3600) } else { Duration::ZERO };
+        let id = self.model.jobs[attempt.0].id;
+        let taken = self.ground.store.retry_later(id, attempt.1, delay, counts, &[]).await.unwrap();
+        assert_eq!(taken, self.model.is_current(attempt));
+        if taken {
+            self.model.wait_again(attempt.0, delayed, counts);
+        }
+    }
+
+    async fn cancel(&mut self, index: Index) {
+        let Some(job) = self.model.pick_job(index, |job| job.queue == 0) else { return };
+        let EntryId::Job(id) = self.model.jobs[job].id else { unreachable!("of the execute queue") };
+        let expected = match self.model.jobs[job].status {
+            JobStatus::Queued => CancelAnswer::Cancelled,
+            JobStatus::Running => CancelAnswer::Requested,
+            _ => CancelAnswer::Final,
+        };
+        let (name, _) = &self.tenants[self.model.jobs[job].tenant];
+        assert_eq!(self.ground.store.cancel(name, id).await.unwrap(), expected);
+        match expected {
+            CancelAnswer::Cancelled => self.model.end(job, JobStatus::Cancelled),
+            CancelAnswer::Requested => self.model.jobs[job].cancel_requested = true,
+            _ => {}
+        }
+    }
+
+    async fn time_passes(&mut self, step: Step) {
+        let queued = |job: &Job| job.status == JobStatus::Queued;
+        let job = match step {
+            Step::LeaseEnds(index) => self.model.pick_job(index, |job| job.status == JobStatus::Running),
+            Step::WaitEnds(index) => self.model.pick_job(index, |job| queued(job) && job.queue == 0),
+            Step::ComesDue(index) => self.model.pick_job(index, |job| queued(job) && job.delayed),
+            other => unreachable!("{other:?} is not time"),
+        };
+        let Some(job) = job else { return };
+        let (id, queue) = (self.model.jobs[job].id, QUEUES[self.model.jobs[job].queue]);
+        match step {
+            Step::LeaseEnds(_) => {
+                self.ground.end_lease(queue, id).await;
+                self.model.wait_again(job, false, true);
+            }
+            Step::WaitEnds(_) => {
+                self.ground.end_wait(queue, id).await;
+                self.model.end(job, JobStatus::Failed);
+            }
+            _ => {
+                self.ground.come_due(queue, id).await;
+                self.model.jobs[job].delayed = false;
+                self.model.line(job).ready.push_back(job);
+            }
+        }
+        self.ground.sweep(queue).await;
+    }
+
+    async fn compare(&self) {
+        if self.model.jobs.is_empty() {
+            return;
+        }
+        let mut pipe = redis::pipe();
+        for job in &self.model.jobs {
+            pipe.cmd("HMGET").arg(self.ground.job_key(job.id)).arg(&["status", "fence"]);
+        }
+        let read: Vec<[String; 2]> = self.ground.pipe(&pipe).await;
+        for (job, read) in self.model.jobs.iter().zip(read) {
+            assert_eq!(read, [job.status.as_str().to_owned(), job.fence.to_string()], "{}", job.id);
+        }
+        for (queue, lines) in QUEUES.into_iter().zip(&self.model.lines) {
+            for ((name, _), line) in self.tenants.iter().zip(lines) {
+                let expected: Vec<String> = line.ready.iter().map(|&job| self.model.jobs[job].id.to_string()).collect();
+                assert_eq!(self.ground.waiting(queue, name).await, expected, "{name} in {}", queue.as_str());
+            }
+        }
+        self.ground.assert_sound().await;
+    }
+}
+
+#[test]
+fn the_scripts_do_what_the_model_says() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = Arc::new(RedisServer::start(&[]));
+    let config = Config { cases: 60, failure_persistence: None, ..Config::default() };
+    proptest!(config, |(steps in prop::collection::vec(step(), 1..60))| {
+        runtime.block_on(async {
+            let mut check = Check::start(server.clone()).await;
+            for step in steps {
+                check.take(step).await;
+                check.compare().await;
+            }
+        });
+    });
+}

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Starts the server, tells its process id, and kills it when standard input ends.
-const KEEPER: &str = r#"redis-server "$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid"#;
+const KEEPER: &str = r#"redis-server "$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid 2>/dev/null"#;
 
 pub struct RedisServer {
     folder: TempDir,

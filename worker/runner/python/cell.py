@@ -50,6 +50,8 @@ def run(start_json, channel_fd, base_memory_bytes):
     soft = base_memory_bytes + limits["memory_bytes_max"]
     hard = soft + REPORT_MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_secs"], limits["cpu_secs"]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes_max"], limits["file_bytes_max"]))
     random.seed(start["seed"])
     try:
         outcome = _outcome(start, channel, limits)

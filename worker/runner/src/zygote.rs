@@ -4,7 +4,7 @@
 //! and with it (parent death signal) of every cell.
 
 use std::collections::HashMap;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -49,7 +49,13 @@ pub fn serve() -> Result<(), ZygoteError> {
     };
     let ready = FromZygote::Ready { python_version: zygote.python_version.clone(), layers: zygote.walls.report() };
     send(&control, &ready, &[])?;
-    Python::attach(|py| zygote.run(py, &control))
+    let result = Python::attach(|py| zygote.run(py, &control));
+    zygote.end_cells();
+    match result {
+        // The worker closed in the middle of a sentence.
+        Err(ZygoteError::Control(error)) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Ok(()),
+        other => other,
+    }
 }
 
 /// Standard input is the control socket; moved away, so that no child finds it under a well-known number.
@@ -134,7 +140,7 @@ impl Zygote {
             }
             if asked {
                 match receive(control)? {
-                    None => return Ok(self.end_cells()),
+                    None => return Ok(()),
                     Some(ToZygote::Fork { cell }) => self.hand_over(py, cell, control)?,
                     Some(ToZygote::Configure(_)) => return Err(ZygoteError::NotConfigured),
                 }
@@ -175,7 +181,7 @@ impl Zygote {
         }
     }
 
-    /// The worker is gone or wants no more: nothing of this zygote may outlive it.
+    /// The worker is gone or wants no more: no cell outlives its zygote.
     fn end_cells(&mut self) {
         for (pid, cell) in self.living.drain() {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {

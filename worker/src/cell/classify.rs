@@ -21,7 +21,9 @@ pub(super) enum Outcome {
     Returned(Box<RawValue>),
     Checked(CheckReport),
     Raised(Raised),
-    TooLarge { result_bytes: u64 },
+    TooLarge {
+        result_bytes: u64,
+    },
     /// The socket ended without one.
     Silent,
     /// The same, and the process lived on.
@@ -33,8 +35,14 @@ pub(super) enum Outcome {
     /// The worker ended it.
     WallClock,
     Stopped,
-    MemoryBudget { bytes: u64, bytes_max: u64 },
-    WorkFolder { bytes: u64 },
+    MemoryBudget {
+        bytes: u64,
+        bytes_max: u64,
+    },
+    WorkFolder {
+        bytes: u64,
+        entries: u64,
+    },
     Host(RunEnd),
 }
 
@@ -46,12 +54,14 @@ pub(super) fn end_of(outcome: Outcome, exit: Option<Exit>, limits: &RunLimits) -
         Outcome::Raised(raised) => RunEnd::Failed(raised_by(raised, limits)),
         Outcome::TooLarge { result_bytes } => too_large(result_bytes, limits),
         Outcome::Silent => silent(exit, limits),
-        Outcome::HungUp => {
-            failed(FailureCode::NoResult, "the program closed its connection before it sent a result".to_owned())
-        }
-        Outcome::Violation(what) => {
-            failed(FailureCode::SandboxViolation, format!("the program broke the protocol of its cell: {what}"))
-        }
+        Outcome::HungUp => failed(
+            FailureCode::NoResult,
+            "the program closed its connection before it sent a result".to_owned(),
+        ),
+        Outcome::Violation(what) => failed(
+            FailureCode::SandboxViolation,
+            format!("the program broke the protocol of its cell: {what}"),
+        ),
         Outcome::NoWall(refusal) => RunEnd::Lost(format!("{}: {}", refusal.layer, refusal.reason)),
         Outcome::WallClock => failed(
             FailureCode::Timeout,
@@ -65,9 +75,12 @@ pub(super) fn end_of(outcome: Outcome, exit: Option<Exit>, limits: &RunLimits) -
                  (WORKER_MEMORY_BYTES_MAX), and this one was the largest with {bytes} bytes"
             ),
         ),
-        Outcome::WorkFolder { bytes } => failed(
+        Outcome::WorkFolder { bytes, entries } => failed(
             FailureCode::BudgetExceeded,
-            format!("the program's files take {bytes} bytes; the limit is {} bytes", limits.work_bytes_max),
+            format!(
+                "the program's folder holds {entries} files with {bytes} bytes; the limit is {} bytes, and 1024 files",
+                limits.work_bytes_max
+            ),
         ),
         Outcome::Host(end) => end,
     }
@@ -85,7 +98,9 @@ fn returned(result: Box<RawValue>, limits: &RunLimits) -> RunEnd {
     }
     match serde_json::from_str::<Value>(result.get()) {
         Ok(_) => RunEnd::Returned(result),
-        Err(error) => failed(FailureCode::ResultNotJson, format!("the result is not JSON that can be stored: {error}")),
+        Err(error) => {
+            failed(FailureCode::ResultNotJson, format!("the result is not JSON that can be stored: {error}"))
+        }
     }
 }
 
@@ -93,7 +108,9 @@ fn too_large(result_bytes: u64, limits: &RunLimits) -> RunEnd {
     let limit = limits.result_bytes_max;
     failed(
         FailureCode::OutputTooLarge,
-        format!("the result takes {result_bytes} bytes as JSON; the limit is {limit} bytes (RESULT_BYTES_MAX)"),
+        format!(
+            "the result takes {result_bytes} bytes as JSON; the limit is {limit} bytes (RESULT_BYTES_MAX)"
+        ),
     )
 }
 
@@ -121,9 +138,10 @@ fn silent(exit: Option<Exit>, limits: &RunLimits) -> RunEnd {
         return RunEnd::Lost("the zygote died, and its cells with it".to_owned());
     };
     match exit.status {
-        ExitStatus::Signal(SIGSYS) => {
-            failed(FailureCode::SandboxViolation, "the program made a system call that is never allowed".to_owned())
-        }
+        ExitStatus::Signal(SIGSYS) => failed(
+            FailureCode::SandboxViolation,
+            "the program made a system call that is never allowed".to_owned(),
+        ),
         ExitStatus::Signal(SIGKILL) => killed(exit, limits),
         status => failed(
             FailureCode::NoResult,
@@ -138,7 +156,10 @@ fn killed(exit: Exit, limits: &RunLimits) -> RunEnd {
     // The kernel's clock for this limit ticks a little apart from the one in the report.
     if cpu + Duration::from_millis(100) >= cpu_limit(limits) {
         let limit = cpu_limit(limits).as_secs();
-        return failed(FailureCode::Timeout, format!("the program used its limit of {limit} s of processor time"));
+        return failed(
+            FailureCode::Timeout,
+            format!("the program used its limit of {limit} s of processor time"),
+        );
     }
     if exit.max_rss_bytes >= limits.memory_bytes_max / 10 * 9 {
         let limit = limits.memory_bytes_max;
@@ -152,7 +173,8 @@ fn killed(exit: Exit, limits: &RunLimits) -> RunEnd {
 
 /// The kernel counts processor time in whole seconds.
 pub(super) fn cpu_limit(limits: &RunLimits) -> Duration {
-    Duration::from_secs(limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0)).max(Duration::from_secs(1))
+    Duration::from_secs(limits.cpu.as_secs() + u64::from(limits.cpu.subsec_nanos() > 0))
+        .max(Duration::from_secs(1))
 }
 
 fn describe(status: ExitStatus) -> String {

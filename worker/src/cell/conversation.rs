@@ -8,9 +8,9 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use futures_util::FutureExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
@@ -46,7 +46,7 @@ pub(super) enum Order {
     /// The cells together are at the worker's memory limit, and this one is the largest.
     FreeMemory { bytes: u64, bytes_max: u64 },
     /// Its files take too much room.
-    WorkFolderFull { bytes: u64 },
+    WorkFolderFull { bytes: u64, entries: u64 },
 }
 
 /// Both output pipes of a cell.
@@ -61,7 +61,6 @@ pub(super) struct Conversation<'a> {
     pub(super) channel: UnixStream,
     pub(super) output: Output,
     pub(super) host: &'a dyn RunHost,
-    pub(super) limits: RunLimits,
     pub(super) deadline: Instant,
     pub(super) stop: &'a CancellationToken,
     pub(super) orders: mpsc::Receiver<Order>,
@@ -96,7 +95,10 @@ pub(super) fn start_frame(spec: &RunSpec, tools: &[ToolDeclaration]) -> Result<V
     };
     let frame = codec::encode(&ToCell::Start(Box::new(start)))?;
     if frame.len() > TO_CELL_FRAME_BYTES_MAX {
-        return Err(FrameError::TooLarge { frame_bytes: frame.len(), frame_bytes_max: TO_CELL_FRAME_BYTES_MAX });
+        return Err(FrameError::TooLarge {
+            frame_bytes: frame.len(),
+            frame_bytes_max: TO_CELL_FRAME_BYTES_MAX,
+        });
     }
     Ok(frame)
 }
@@ -115,7 +117,6 @@ impl<'a> Conversation<'a> {
             channel,
             output,
             host,
-            limits,
             deadline,
             stop,
             orders,
@@ -294,7 +295,7 @@ impl<'a> Conversation<'a> {
 fn obeyed(order: &Order) -> Outcome {
     match *order {
         Order::FreeMemory { bytes, bytes_max } => Outcome::MemoryBudget { bytes, bytes_max },
-        Order::WorkFolderFull { bytes } => Outcome::WorkFolder { bytes },
+        Order::WorkFolderFull { bytes, entries } => Outcome::WorkFolder { bytes, entries },
     }
 }
 

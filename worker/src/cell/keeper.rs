@@ -13,6 +13,7 @@ use wire::control::{FromZygote, ToZygote, ZygoteSettings};
 
 use super::control_socket::Received;
 use super::pool::{Exit, Pool, ReadyCell};
+use super::watch::Watch;
 use super::zygote::Zygote;
 
 /// Messages of all zygotes that wait for the keeper; the sockets hold the rest.
@@ -42,6 +43,7 @@ pub(super) struct Keeper {
     forks_max: u64,
     age_max: Duration,
     pool: Arc<Pool>,
+    watch: Arc<Watch>,
     current: Option<Living>,
     retiring: Vec<Living>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
@@ -55,7 +57,7 @@ impl Keeper {
         runner: PathBuf,
         settings: ZygoteSettings,
         (forks_max, age_max): (u64, Duration),
-        pool: Arc<Pool>,
+        (pool, watch): (Arc<Pool>, Arc<Watch>),
         first: Zygote,
     ) -> Self {
         let mut keeper = Self {
@@ -64,6 +66,7 @@ impl Keeper {
             forks_max,
             age_max,
             pool,
+            watch,
             current: None,
             retiring: Vec::new(),
             events: mpsc::channel(MESSAGES_WAITING_MAX),
@@ -100,6 +103,7 @@ impl Keeper {
         self.last_generation += 1;
         let generation = self.last_generation;
         self.pool.forked_by(zygote.process.id());
+        self.watch.zygote_is(zygote.process.id());
         let control = zygote.control.clone();
         let events = self.events.0.clone();
         let listener = tokio::spawn(async move {

@@ -17,12 +17,14 @@ mod log_tap;
 mod pool;
 mod room;
 mod types;
+mod watch;
 mod zygote;
 
 pub use self::room::{CellError, CellRoom};
 pub use self::types::{
-    CellConfig, CheckedRun, FailureCode, RunEnd, RunFailure, RunHost, RunLimits, RunReport, RunSpec, RunTask, RunUsage,
-    SandboxReport, StepEntered, StepLeft, Stream, ToolCall, ToolVerdict, standard_tools,
+    CellConfig, CheckedRun, FailureCode, RunEnd, RunFailure, RunHost, RunLimits, RunReport, RunSpec, RunTask,
+    RunUsage, SandboxReport, StepEntered, StepLeft, Stream, ToolCall, ToolVerdict, standard_tools,
 };
+pub use self::watch::MemoryUse;
 pub use wire::control::{LayerReport, LayerState, Refusal, Tier};
 pub use wire::frame::{CheckReport, Finding, ToolDeclaration, ToolParameter};

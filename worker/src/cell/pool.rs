@@ -30,7 +30,8 @@ impl ReadyCell {
     /// From the descriptors that came with it.
     pub(super) fn new(id: u64, descriptors: Vec<OwnedFd>, exit: oneshot::Receiver<Exit>) -> io::Result<Self> {
         let mut descriptors = descriptors.into_iter();
-        let mut next = || descriptors.next().ok_or_else(|| io::Error::other("a cell came without its descriptors"));
+        let mut next =
+            || descriptors.next().ok_or_else(|| io::Error::other("a cell came without its descriptors"));
         let channel = std::os::unix::net::UnixStream::from(next()?);
         channel.set_nonblocking(true)?;
         Ok(Self {

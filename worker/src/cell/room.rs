@@ -1,6 +1,7 @@
 //! The door: starts the zygote at the best tier there is, and runs programs.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use wire::control::{Refusal, Tier, ZygoteSettings};
 
 use super::classify::{self, Outcome};
-use super::conversation::{Conversation, Output, start_frame};
+use super::conversation::{Conversation, Order, Output, start_frame};
 use super::keeper::Keeper;
 use super::log_tap::LogTap;
 use super::pool::{Exit, Pool, ReadyCell};
+use super::watch::{self, MemoryUse, Watch, Watched};
 use super::types::{
     CellConfig, FailureCode, RunEnd, RunFailure, RunHost, RunReport, RunSpec, RunUsage, SandboxReport,
 };
@@ -78,11 +80,20 @@ pub struct CellRoom {
 struct Inner {
     config: CellConfig,
     pool: Arc<Pool>,
+    watch: Arc<Watch>,
     report: SandboxReport,
     shutdown: CancellationToken,
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Tier B's private folders. Removed when the room is closed.
     work_root: Mutex<Option<TempDir>>,
+}
+
+impl Inner {
+    /// Where tier B's zygote makes the folder of a cell.
+    fn work_folder(&self, cell: u64) -> Option<PathBuf> {
+        let root = self.work_root.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(root.as_ref()?.path().join(cell.to_string()))
+    }
 }
 
 impl CellRoom {
@@ -98,13 +109,16 @@ impl CellRoom {
             higher_tier_refused,
         };
         let pool = Arc::new(Pool::new(config.pool_size));
+        let watch = Arc::new(Watch::new(config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes)));
         let replacement = (config.zygote_forks_max, config.zygote_age_max);
-        let keeper = Keeper::new(config.runner_path.clone(), settings, replacement, pool.clone(), zygote);
+        let keeper = Keeper::new(config.runner_path.clone(), settings, replacement, (pool.clone(), watch.clone()), zygote);
         let keeper = tokio::spawn(keeper.run(shutdown.clone()));
+        tokio::spawn(watch.clone().run(shutdown.clone()));
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
                 pool,
+                watch,
                 report,
                 shutdown,
                 keeper: Mutex::new(Some(keeper)),
@@ -116,6 +130,11 @@ impl CellRoom {
     /// Tier, walls and Python version.
     pub fn sandbox(&self) -> SandboxReport {
         self.inner.report.clone()
+    }
+
+    /// How much memory the cells take. Near the budget no more jobs should be claimed.
+    pub fn memory(&self) -> MemoryUse {
+        self.inner.watch.memory()
     }
 
     /// The process of the zygote that forks now, for tests that kill it.
@@ -131,7 +150,8 @@ impl CellRoom {
         let start = match start_frame(&spec, &self.inner.config.tools) {
             Ok(start) => start,
             Err(error) => {
-                let failure = RunFailure::new(FailureCode::InvalidCode, format!("program and input are {error}"));
+                let failure =
+                    RunFailure::new(FailureCode::InvalidCode, format!("program and input are {error}"));
                 return report(RunEnd::Failed(failure), started, None, false);
             }
         };
@@ -145,7 +165,7 @@ impl CellRoom {
                     return report(end, started, None, tap.truncated());
                 }
             };
-            let attempt = Attempt { spec: &spec, host: &*host, stop: &stop, deadline };
+            let attempt = Attempt { inner: &self.inner, spec: &spec, host: &*host, stop: &stop, deadline };
             let (begun, outcome, exit, used_tap) = attempt.in_cell(cell, start.clone(), tap).await;
             tap = used_tap;
             let unused = !begun && matches!(outcome, Outcome::Silent | Outcome::NoWall(_));
@@ -188,6 +208,7 @@ impl CellRoom {
 
 /// One try of a run, in one cell.
 struct Attempt<'a> {
+    inner: &'a Inner,
     spec: &'a RunSpec,
     host: &'a dyn RunHost,
     stop: &'a CancellationToken,
@@ -195,10 +216,33 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn in_cell(&self, cell: ReadyCell, start: Vec<u8>, tap: LogTap) -> (bool, Outcome, Option<Exit>, LogTap) {
-        let ReadyCell { channel, stdout, stderr, pidfd, exit, .. } = cell;
+    fn watched(&self, cell: u64, pidfd: &OwnedFd, work: Option<OwnedFd>, orders: mpsc::Sender<Order>) -> Watched {
+        let config = &self.inner.config;
+        let folder = match &work {
+            Some(_) => None,
+            None => self.inner.work_folder(cell),
+        };
+        Watched {
+            // A process that is gone already has no memory either.
+            pid: watch::pid_of(pidfd).unwrap_or(0),
+            work,
+            folder,
+            work_bytes_max: self.spec.limits.work_bytes_max.min(config.work_bytes_max),
+            work_inodes_max: config.work_inodes_max,
+            orders,
+        }
+    }
+
+    async fn in_cell(
+        &self,
+        cell: ReadyCell,
+        start: Vec<u8>,
+        tap: LogTap,
+    ) -> (bool, Outcome, Option<Exit>, LogTap) {
+        let ReadyCell { id, channel, stdout, stderr, pidfd, work, exit } = cell;
         let output = Output { stdout: Some(stdout), stderr: Some(stderr), tap };
-        let (_orders, orders) = mpsc::channel(1);
+        let (orders_sender, orders) = mpsc::channel(1);
+        let _watching = self.inner.watch.begin(id, self.watched(id, &pidfd, work, orders_sender));
         let limits = self.spec.limits;
         let mut conversation =
             Conversation::new(channel, output, self.host, limits, self.deadline, self.stop, orders);

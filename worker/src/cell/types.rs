@@ -44,7 +44,12 @@ pub struct CellConfig {
 
 impl CellConfig {
     /// What is usual, between two tiers and within a memory budget.
-    pub fn new(runner_path: PathBuf, min_tier: Tier, max_tier: Tier, memory_budget_bytes: Option<u64>) -> Self {
+    pub fn new(
+        runner_path: PathBuf,
+        min_tier: Tier,
+        max_tier: Tier,
+        memory_budget_bytes: Option<u64>,
+    ) -> Self {
         Self {
             runner_path,
             // Four: a refill takes 2 ms, so bursts of one job per millisecond and core find a cell ready.

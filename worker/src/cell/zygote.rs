@@ -94,7 +94,8 @@ async fn greet(
 
 async fn receive(control: &ControlSocket) -> Result<FromZygote, ZygoteStartError> {
     let received = control.receive().await?;
-    let (message, _) = received.ok_or_else(|| io::Error::other("the runner ended before it was ready; see its log lines"))?;
+    let (message, _) = received
+        .ok_or_else(|| io::Error::other("the runner ended before it was ready; see its log lines"))?;
     Ok(message)
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
 use worker::cell::{
-    CellConfig, CellRoom, RunEnd, RunFailure, RunHost, RunLimits, RunReport, RunSpec, RunTask, StepEntered, StepLeft,
-    Stream, Tier, ToolCall, ToolVerdict,
+    CellConfig, CellRoom, RunEnd, RunFailure, RunHost, RunLimits, RunReport, RunSpec, RunTask, StepEntered,
+    StepLeft, Stream, Tier, ToolCall, ToolVerdict,
 };
 
 /// The runner of these very sources, built once per test binary.
@@ -23,11 +23,16 @@ pub fn runner() -> PathBuf {
 /// Builds the runner beside the test's own executable.
 pub fn build_runner(extra: &[&str]) -> PathBuf {
     let executable = std::env::current_exe().expect("a test has an executable");
-    let profile = executable.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>").to_owned();
+    let profile =
+        executable.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>").to_owned();
     let target = profile.parent().expect("target/<profile>");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace).args(["build", "-q", "-p", "runner", "--target-dir"]).arg(target).args(extra);
+    cargo
+        .current_dir(workspace)
+        .args(["build", "-q", "-p", "runner", "--target-dir"])
+        .arg(target)
+        .args(extra);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -23,12 +23,13 @@ if not cancelled then
   local workflow_key = P .. 'wf:' .. (job[6] or '')
   if job[3] == 'generate' and redis.call('EXISTS', workflow_key) == 1 then
     -- A workflow that is ready stays ready: only a newer version that succeeded changes it.
-    local current = tonumber(redis.call('HGET', workflow_key, 'version'))
-    if ARGV[8] == '1' and tonumber(job[7]) > current or speaks(workflow_key, job[7]) then
+    local newer = ARGV[8] == '1' and tonumber(job[7]) > tonumber(redis.call('HGET', workflow_key, 'version'))
+    if newer or speaks(workflow_key, job[7]) then
       at = set_fields(workflow_key, at)
     else
       at = at + tonumber(ARGV[at]) + 1
     end
+    if newer then redis.call('HSET', workflow_key, 'version', job[7]) end
     redis.call('HSET', workflow_key, 'updated_at', now)
     set_fields(workflow_key .. ':v:' .. job[7], at)
   end

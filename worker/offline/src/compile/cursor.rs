@@ -114,6 +114,8 @@ impl<'a> Cursor<'a> {
             Some(Token { kind: Kind::Word | Kind::Mark, folded, .. }) => {
                 is_one_of("@stop|@link", folded)
             }
+            // "1) … 2) …" on one line.
+            Some(Token { kind: Kind::Number, .. }) => self.word(1) == ")",
             Some(_) => false,
         }
     }

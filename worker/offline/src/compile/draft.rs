@@ -60,6 +60,8 @@ impl Draft {
     pub(crate) fn split_by(&mut self, split: &Split, noun: &str) -> bool {
         match &self.split {
             Some(known) if known == split => true,
+            // "each question", when "one question per line" was said before.
+            Some(_) if self.values[0].aliases.iter().any(|alias| alias == noun) => true,
             // "each name" after "the names are separated by commas": any item noun means the items.
             Some(_) if *split == Split::Items => {
                 self.name_item(noun);

@@ -90,7 +90,7 @@ pub(crate) fn meaning_of(word: &str, aliases: &Aliases) -> Option<Meaning> {
     }
     Some(match word {
         "result" | "results" | "resultat" | "resultats" | "answer" | "answers" | "reponse" | "reponses" | "finding"
-        | "findings" | "response" | "responses" | "outcome" | "outcomes" => Meaning::Newest,
+        | "findings" | "response" | "responses" | "outcome" | "outcomes" | "information" | "informations" | "info" | "details" => Meaning::Newest,
         "passage" | "passages" | "hit" | "hits" | "extrait" | "extraits" | "excerpt" | "excerpts" => {
             Meaning::Of(Kind::Result)
         }
@@ -188,7 +188,10 @@ pub(crate) fn eat_separator(cursor: &mut Cursor<'_>) -> Option<String> {
     if let Some(text) = cursor.quoted() {
         return (!text.is_empty()).then(|| text.to_owned());
     }
-    const NAMES: [(&str, &str); 8] = [
+    const NAMES: [(&str, &str); 11] = [
+        ("ligne|lignes vide|vides|blanche|blanches", "\n\n"),
+        ("saut|sauts de ligne", "\n"),
+        ("space|spaces|espace|espaces", " "),
         ("point|points virgule|virgules", ";"),
         ("comma|commas|virgule|virgules", ","),
         ("semicolon|semicolons", ";"),
@@ -211,7 +214,7 @@ pub(crate) fn eat_separator(cursor: &mut Cursor<'_>) -> Option<String> {
 }
 
 /// What a model does to a text.
-const MADE: &str = "merged|combined|fused|consolidated|rewritten|rephrased|corrected|simplified|shortened|improved|fusionne|\
+const MADE: &str = "merged|translated|combined|fused|consolidated|rewritten|rephrased|corrected|simplified|shortened|improved|fusionne|\
     fusionnee|combine|reformule|reformulee|corrige|corrigee|simplifie|simplifiee|traduit|traduite|traduites|traduits|reecrit|\
     reecrite|raccourci|ameliore|obtenu|obtenue";
 
@@ -240,6 +243,7 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
     let mut flavour = None;
     let mut determined = false;
     let mut made = false;
+    let mut newest = false;
     loop {
         if cursor.eat_any(&["each|every of them|these|those", "each one", "chacun|chacune d entre elles|eux", "chacun|chacune"])
             && !cursor.sees("of")
@@ -256,6 +260,10 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
             noun.distinct = true;
         } else if cursor.eat(MADE) {
             made = true;
+        } else if cursor.eat("last|latest|derniere|dernier") {
+            newest = true;
+        } else if cursor.eat("non|not empty|blank") {
+            // Blank items are never taken.
         } else if let Some(kind) = eat_flavour(cursor) {
             flavour = Some(kind);
         } else if let Some(found) = eat_separated_adjective(cursor) {
@@ -265,6 +273,10 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
         } else {
             determined = true;
         }
+    }
+    if cursor.eat_any(&["what|whatever it|you|was|is|the|search? found|find|finds|returned", "ce qui|que|qu est|a|on|tu? ete|as|a? trouve|trouvé"]) {
+        noun.meaning = Meaning::Newest;
+        return Some(noun);
     }
     if let Some(name) = cursor.slot() {
         noun.meaning = slot_meaning(name, aliases)?;
@@ -306,12 +318,16 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
             cursor.at += 1;
         }
     }
+    // "the last translation" is the newest one; "the last line" is a choice among items, which is not read.
+    if newest && noun.meaning == Meaning::Item {
+        return None;
+    }
     eat_after_noun(cursor, &mut noun, &mut separator, aliases);
     let names_input = is_one_of("@input", &noun.head);
     if noun.meaning == Meaning::Item && (each || (noun.all && !names_input) || separator.is_some()) {
         noun.each = separator.map(Split::On).or_else(|| split_of(&noun.head));
     }
-    if each && noun.each.is_none() && noun.meaning == Meaning::Item {
+    if (each && noun.each.is_none() && noun.meaning == Meaning::Item) || (noun.distinct && noun.each.is_none()) {
         return None;
     }
     Some(noun)
@@ -372,6 +388,8 @@ fn is_plain_noun(cursor: &Cursor<'_>) -> bool {
 /// After a pronoun comes the end of the clause, or a preposition.
 fn follows_pronoun(cursor: &Cursor<'_>) -> bool {
     cursor.at_boundary()
+        || cursor.sees("precede|precedee|precedes|precedees|suivi|suivie|suivis|suivies|preceded|followed|prefixed|numbered")
+        || cursor.sees("one|un|une|separated|separes|separees|without|sans|unchanged|tel|telle|only|seulement|uniquement")
         || cursor.sees("in|into|to|with|as|by|from|en|dans|avec|comme|sous|au|aux|par|using|up|a|sur")
 }
 

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::draft::Draft;
 use super::error::Reason;
-use super::lexer::{fold, lex, slot_at};
+use super::lexer::{Kind as TokenKind, fold, lex, slot_at};
 use super::noun::{Aliases, Meaning, meaning_of, slot_meaning};
 use super::plan::{Kind, Piece, Text};
 
@@ -124,7 +124,7 @@ fn eliminate(name: &str, pieces: &[Option<Piece>], draft: &Draft) -> Result<Piec
 }
 
 /// 'line => result': with no marked placeholder, words that name values are placeholders. A capitalised word is a
-/// heading ("Answer: result"), a word in capitals stands for itself only if it names nothing.
+/// heading ("Answer: result"); any other word that names nothing makes the whole a text.
 fn bare(raw: &str, draft: &Draft) -> Text {
     let tokens = lex(raw);
     let aliases = draft.aliases();
@@ -137,6 +137,10 @@ fn bare(raw: &str, draft: &Draft) -> Text {
         let heading = typed.chars().next().is_some_and(char::is_uppercase) && !is_capitals(typed);
         let meaning = if heading { None } else { bare_meaning(&mut cursor, &aliases) };
         let Some(found) = meaning.and_then(|m| piece(&m, &[], draft)) else {
+            // A word of prose: this is a text, not a pattern.
+            if !heading && token.kind == TokenKind::Word && typed.chars().count() > 1 {
+                return vec![Piece::Literal(raw.to_owned())];
+            }
             cursor.at += 1;
             continue;
         };

@@ -33,7 +33,7 @@ pub(crate) fn class(name: &str) -> &'static str {
              report reports put emit renvoie renvoies renvoyez renvoyer retourne retournes retournez \
              retourner affiche affiches affichez afficher formate formates formatez formater ecris ecrit ecrivez \
              ecrire donne donnes donnez donner presente presentes presentez presenter produis produit produisez \
-             produire rends rend rendez rendre restitue restituez restituer mets mettez mettre sors sortez sortir \
+             produire rends rend rendez rendre restitue restituez restituer mets mettez mettre mettes fournisses ecrives produises sors sortez sortir \
              liste listez lister fournis fournissez fournir"
         }
         "answer" => "answer answers answering reponds repondez repondre",
@@ -50,7 +50,7 @@ pub(crate) fn class(name: &str) -> &'static str {
             "summarise summarize summarises summarizes summarising summarizing condense condenses resume resumes \
              resumez resumer resumant synthetise synthetisez synthetiser condensez condenser"
         }
-        "translate" => "translate translates translating traduis traduit traduisez traduire traduisant",
+        "translate" => "translate translates translating traduis traduit traduisez traduire traduisant traduises traduisiez",
         "classify" => {
             "classify classifies classifying categorise categorize categorises categorizes label labels tag tags \
              classe classes classez classer classifie classifiez classifier categorisez categoriser etiquette \
@@ -115,8 +115,7 @@ pub(crate) fn class(name: &str) -> &'static str {
              associe associee produit produite precedent precedente"
         }
         "quality" => {
-            "final resulting corresponding matching found obtained original whole entire full complete raw current \
-             distinct unique different single translated matched non empty blank present"
+            "final resulting corresponding matching found obtained original whole entire full complete raw single matched"
         }
         _ => "",
     }

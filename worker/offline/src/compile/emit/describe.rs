@@ -2,7 +2,7 @@
 //! (one item per line …) is said here, so that nobody has to read the program to learn it.
 
 use super::is_model_kind;
-use crate::compile::plan::{Block, Condition, Kind, Language, Op, Output, Piece, Plan, Split, Test, Text, Tool};
+use crate::compile::plan::{Block, Change, Condition, Kind, Language, Op, Output, Piece, Plan, Split, Test, Text, Tool};
 
 /// A short name: "Search per sentence".
 pub(crate) fn name(plan: &Plan) -> String {
@@ -13,7 +13,7 @@ pub(crate) fn name(plan: &Plan) -> String {
             Op::Call(call) if call.tool == Tool::Search => if en { "search" } else { "recherche" },
             Op::Call(call) => model_noun(plan.values[call.into].kind, en),
             Op::Choose { .. } => if en { "choose" } else { "choix" },
-            Op::Change { .. } => if en { "rewrite" } else { "réécriture" },
+            Op::Change { .. } => if en { "change the text" } else { "transformation" },
             Op::Number { .. } => if en { "read the number" } else { "lecture du nombre" },
         };
         if parts.last() != Some(&part) {
@@ -46,8 +46,14 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
         let (_, how) = unit(split, plan.language);
         steps.push(if en { format!("Split the input into {how}") } else { format!("Découper le texte en {how}") });
     }
-    if plan.distinct.is_some() {
-        steps.push(if en { "Keep each one once" } else { "Ne garder chacun qu'une fois" }.to_owned());
+    if let Some(ignore_case) = plan.distinct {
+        let once = match (ignore_case, en) {
+            (false, true) => "Keep each one once",
+            (true, true) => "Keep each one once, whatever its case",
+            (false, false) => "Ne garder chacun qu'une fois",
+            (true, false) => "Ne garder chacun qu'une fois, quelle que soit la casse",
+        };
+        steps.push(once.to_owned());
     }
     for op in &plan.ops {
         steps.push(op_step(plan, op));
@@ -115,9 +121,10 @@ fn op_step(plan: &Plan, op: &Op) -> String {
                 (Tool::Model, false) => format!("Demander au modèle : {shown}"),
             }
         }
-        Op::Change { from, into, .. } => {
-            let (from, into) = (value_name(plan, *from), value_name(plan, *into));
-            if en { format!("Turn {from} into {into}") } else { format!("Transformer {from} en {into}") }
+        Op::Change { change, from, .. } => {
+            let from = value_name(plan, *from);
+            let (what_en, what_fr) = change_words(*change);
+            if en { format!("{what_en} {from}") } else { format!("{what_fr} {from}") }
         }
         Op::Number { from, units, .. } => {
             let from = value_name(plan, *from);
@@ -133,6 +140,19 @@ fn op_step(plan: &Plan, op: &Op) -> String {
                 format!("Si {condition} : {then} ; sinon : {otherwise}")
             }
         }
+    }
+}
+
+fn change_words(change: Change) -> (&'static str, &'static str) {
+    match change {
+        Change::Upper => ("Put in upper case", "Mettre en majuscules"),
+        Change::Lower => ("Put in lower case", "Mettre en minuscules"),
+        Change::Title => ("Put in title case", "Mettre une majuscule à chaque mot de"),
+        Change::Reverse => ("Reverse the characters of", "Inverser les caractères de"),
+        Change::CountWords => ("Count the words of", "Compter les mots de"),
+        Change::CountCharacters => ("Count the characters of", "Compter les caractères de"),
+        Change::CountLines => ("Count the lines of", "Compter les lignes de"),
+        Change::CountSentences => ("Count the sentences of", "Compter les phrases de"),
     }
 }
 

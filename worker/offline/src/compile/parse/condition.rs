@@ -255,6 +255,7 @@ impl Parser<'_> {
     /// The clauses of one branch, up to "otherwise" or the end of the sentence; true when it says what to return.
     fn block(&mut self) -> Result<(Block, bool), Reason> {
         let outer = std::mem::take(&mut self.draft.ops);
+        let outer_branch = std::mem::replace(&mut self.in_branch, true);
         let output = self.draft.output.take();
         let mut read = 0;
         loop {
@@ -276,6 +277,7 @@ impl Parser<'_> {
         if read == 0 {
             return Err(self.unread_here());
         }
+        self.in_branch = outer_branch;
         let ops = std::mem::replace(&mut self.draft.ops, outer);
         let given = std::mem::replace(&mut self.draft.output, output);
         let (text, is_output): (Text, bool) = match given {

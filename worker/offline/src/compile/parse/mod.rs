@@ -23,7 +23,7 @@ use super::template::shows_a_value;
 
 /// The whole of a description, read into a plan.
 pub(crate) fn parse(source: &str, tokens: &[Token], language: Language) -> Result<Plan, Reason> {
-    let mut parser = Parser { cursor: Cursor::new(source, tokens), draft: Draft::new(language), asked_model: false, pending_object: None, pending_alias: Vec::new() };
+    let mut parser = Parser { cursor: Cursor::new(source, tokens), draft: Draft::new(language), asked_model: false, pending_object: None, pending_alias: Vec::new(), in_branch: false };
     parser.clauses()?;
     parser.finish()
 }
@@ -37,10 +37,12 @@ pub(crate) struct Parser<'a> {
     pending_object: Option<Piece>,
     /// Nouns that will name the value being made: "its address".
     pending_alias: Vec<String>,
+    /// Inside a branch, where a fixed text is an answer.
+    in_branch: bool,
 }
 
 /// How a description may begin before it says what to do.
-const PREAMBLES: [&str; 12] = [
+const PREAMBLES: [&str; 13] = [
     "i want|need|would|d like? you? to",
     "you|it|he|she should|must|will|shall|can|have to?",
     "your task|job is to",
@@ -51,6 +53,7 @@ const PREAMBLES: [&str; 12] = [
     "cree|creez|construis|ecris|fais un|le? workflow|programme|script|outil qui|pour",
     "je veux|voudrais|souhaite que|qu? tu|il|on|vous?",
     "il faut|faudrait",
+    "que|qu tu|vous|il|on",
     "merci de",
     "s il te|vous plait",
 ];
@@ -63,6 +66,10 @@ impl Parser<'_> {
                 return Ok(());
             }
             let start = self.cursor.at;
+            // "For each line search …": what follows must be a clause anyway.
+            if self.source_clause()? {
+                continue;
+            }
             if !self.clause()? || !self.cursor.at_boundary() {
                 return Err(self.unread(start));
             }
@@ -71,8 +78,7 @@ impl Parser<'_> {
 
     /// One clause of any kind.
     fn clause(&mut self) -> Result<bool, Reason> {
-        Ok(self.source_clause()?
-            || self.condition_clause()?
+        Ok(self.condition_clause()?
             || self.remark_clause()
             || self.search_clause()?
             || self.ask_clause()?

@@ -28,7 +28,7 @@ impl Parser<'_> {
         }
         self.asked_model = true;
         self.cursor.eat(":");
-        self.cursor.eat("instead|plutot");
+        self.cursor.eat_any(&["instead|plutot", "a la place"]);
         if let Some(raw) = self.cursor.quoted() {
             let text = template(raw, &self.draft)?;
             return self.prompt(text);
@@ -233,7 +233,8 @@ impl Parser<'_> {
                 return Cursor { at: end, ..cursor }.at_boundary().then_some(()).ok_or(self.unread_here());
             }
             cursor.at = start;
-            labels_follow |= cursor.sees("as|into|among|between|comme|parmi|entre|:");
+            labels_follow |= cursor.sees("as|into|among|between|comme|parmi|entre|:")
+                || (cursor.sees("in|en") && self.cursor.tokens[from].folded.starts_with("cla"));
             if noun_phrase(&mut cursor, &aliases).is_some()
                 || eat_input(&mut cursor)
                 || cursor.eat(TASK_WORDS)
@@ -259,9 +260,12 @@ impl Parser<'_> {
             return Err(Reason::Unread(beyond_phrase(typed, &beyond)));
         }
         let verb = self.cursor.tokens[from].folded.clone();
-        let kind = task_kind(&verb);
-        let labels = if kind == Kind::Label { labels(self.cursor, from, end) } else { Vec::new() };
         let merges = is_one_of("@merge", &verb);
+        let kind = match task_kind(&verb) {
+            Kind::Reply if merges && mentions_summary(typed) => Kind::Summary,
+            kind => kind,
+        };
+        let labels = if kind == Kind::Label { labels(self.cursor, from, end) } else { Vec::new() };
         let (about, each_words) = self.references(from, end, merges)?;
         let mut text = capitalise(typed);
         if let Some((range, replacement)) = each_words {
@@ -359,7 +363,9 @@ impl Parser<'_> {
     /// The line above a value in a prompt.
     fn heading(&self, piece: &Piece) -> String {
         let (Piece::Value(value) | Piece::All(value)) = piece else { return String::new() };
+        let all = matches!(piece, Piece::All(_));
         let (en, fr) = match self.draft.values[*value].kind {
+            _ if all => ("Texts", "Textes"),
             Kind::Item => match self.draft.values[0].name.as_str() {
                 "sentence" => ("Sentence", "Phrase"),
                 "line" => ("Line", "Ligne"),
@@ -389,7 +395,7 @@ const TASK_WORDS: &str = "in|into|to|as|of|for|from|on|by|at|most|least|max|maxi
     paragraphs|bullet|bullets|points|point|phrase|phrases|mot|mots|ligne|lignes|puces|paragraphe|characters|caracteres|\
     english|french|german|spanish|italian|dutch|portuguese|polish|chinese|japanese|arabic|russian|anglais|francais|\
     allemand|espagnol|italien|neerlandais|portugais|polonais|chinois|japonais|arabe|russe|language|langue|short|brief|\
-    briefly|concise|concisely|plain|simple|simply|clear|clearly|formal|formally|informal|polite|politely|friendly|\
+    briefly|back|seul|seule|unique|whole|whether|concise|concisely|plain|simple|simply|clear|clearly|formal|formally|informal|polite|politely|friendly|\
     neutral|professional|tone|style|way|court|courte|courts|breve|bref|brievement|clair|claire|clairement|simplement|\
     formel|formelle|poli|polie|ton|style|single|own|very|tres|exactly|exactement|spelling|grammar|orthographe|\
     grammaire|one|text|texte|scale|echelle|together|overall|global|globale|ensemble|using|reply|is|call|per|answers|it|\
@@ -412,6 +418,11 @@ fn beyond_phrase(typed: &str, beyond: &str) -> String {
         .into_iter()
         .find(|token| token.folded == beyond)
         .map_or_else(|| typed.to_owned(), |token| typed[token.span.start..].to_owned())
+}
+
+fn mentions_summary(text: &str) -> bool {
+    let words = lex(text);
+    words.iter().filter(|t| matches!(t.folded.as_str(), "summary" | "resume" | "synthese")).count() > 0
 }
 
 fn task_kind(verb: &str) -> Kind {

@@ -4,7 +4,7 @@ use super::Parser;
 use crate::compile::error::Reason;
 use crate::compile::lexer::Kind as TokenKind;
 use crate::compile::noun::{Meaning, Noun};
-use crate::compile::plan::{Kind, Output, Piece, Text};
+use crate::compile::plan::{Kind, Language, Output, Piece, Text};
 use crate::compile::template::{shows_a_value, template, template_or_literal};
 
 /// What one output clause has said so far.
@@ -12,6 +12,8 @@ use crate::compile::template::{shows_a_value, template, template_or_literal};
 struct Said {
     output: Option<Output>,
     object: Option<Noun>,
+    /// Two values named side by side.
+    both: Option<Text>,
     /// "… preceded by 'Answer: '".
     before: Text,
     after: Text,
@@ -25,7 +27,7 @@ impl Parser<'_> {
         let noun_form = self.cursor.eat_any(&["format|output|result|resultat|sortie is|should|must|sera|doit be|etre? :?", "format|output|sortie :"]);
         if !noun_form {
             self.cursor.at = start;
-            let verb = self.cursor.eat_any(&["mets|mettez|mettre en forme", "@output"]);
+            let verb = self.cursor.eat_any(&["mets|mettez|mettre en forme", "answer|reply|respond|reponds|repondez with|avec|par", "@output"]);
             // "Each line as 'x'": the verb may have been said for several clauses.
             if !verb && !(self.draft.output.is_none() && self.cursor.sees("as|comme|sous") && !self.draft.ops.is_empty()) {
                 return Ok(false);
@@ -46,7 +48,9 @@ impl Parser<'_> {
     }
 
     fn output_part(&mut self, said: &mut Said) -> Result<bool, Reason> {
-        if self.cursor.eat("@only|back|out|then") {
+        if self.cursor.eat("@only|back|out|then|me|us|moi|nous|instead|plutot")
+            || self.cursor.eat_any(&["to @det* user", "a l utilisateur", "a la place"])
+        {
             return Ok(true);
         }
         if self.draft.number().is_some() && self.cursor.eat_any(&["as a|an? integer", "as a|an whole number", "en entier", "sous forme d entier|un? entier?", "rounded|arrondi"]) {
@@ -116,6 +120,7 @@ impl Parser<'_> {
         let followed = self.cursor.eat_any(&["followed|ending by|with", "suivi|suivie|suivis|suivies de|d|du|par"]);
         if followed {
             said.after.extend(self.row_part()?.ok_or_else(|| self.unread_here())?);
+            self.row_tail(&mut said.after)?;
             return Ok(true);
         }
         let start = self.cursor.at;
@@ -123,7 +128,7 @@ impl Parser<'_> {
             let per = self.cursor.tokens[start].folded != "for" && self.cursor.tokens[start].folded != "pour";
             if let Some(noun) = self.noun()?
                 && noun.meaning == Meaning::Item
-                && (noun.each.is_some() || per)
+                && (noun.each.is_some() || noun.each_again || per)
             {
                 return Ok(true);
             }
@@ -167,6 +172,25 @@ impl Parser<'_> {
         }
         let Some(noun) = self.noun()? else { return Ok(false) };
         said.object = Some(noun);
+        self.second_object(said)
+    }
+
+    /// "the sentence and the answer": named together, and laid out by a template or else side by side.
+    fn second_object(&mut self, said: &mut Said) -> Result<bool, Reason> {
+        let start = self.cursor.at;
+        if self.cursor.eat("and|et")
+            && let Some(second) = self.noun()?
+            && second.each.is_none()
+            && (self.cursor.at_boundary() || self.cursor.sees("as|in|comme|sous|for|pour|par|per|separated|separes"))
+            && let Some(first) = said.object.as_ref().and_then(|noun| self.draft.piece(noun))
+            && let Some(second) = self.draft.piece(&second)
+            && first != second
+        {
+            let colon = if self.draft.language == Language::Fr { " : " } else { ": " };
+            said.both = Some(vec![first, Piece::Literal(colon.to_owned()), second]);
+            return Ok(true);
+        }
+        self.cursor.at = start;
         Ok(true)
     }
 
@@ -182,18 +206,46 @@ impl Parser<'_> {
         let Some(raw) = self.cursor.quoted() else { return Ok(None) };
         let continues = self.cursor.sees("followed|suivi|suivie|suivis|+|then|puis");
         if !literal && !continues {
-            return template(raw, &self.draft).map(Some);
+            // What a branch writes instead of an answer is a text unless it shows a value.
+            let shows = template_or_literal(raw, &self.draft);
+            let fixed = self.in_branch && !shows_a_value(&shows) && !raw.contains(['[', '{', '<']);
+            return if fixed { Ok(Some(shows)) } else { template(raw, &self.draft).map(Some) };
         }
         let mut text = if literal { vec![Piece::Literal(raw.to_owned())] } else { template_or_literal(raw, &self.draft) };
-        while self.cursor.eat_any(&["followed by|with", "suivi|suivie|suivis de|d|du|par", "+", "then|puis"]) {
-            text.extend(self.row_part()?.ok_or_else(|| self.unread_here())?);
-        }
+        self.row_tail(&mut text)?;
         Ok(Some(text))
+    }
+
+    /// "… followed by a new line and 'Answer: ' and the answer".
+    fn row_tail(&mut self, text: &mut Text) -> Result<(), Reason> {
+        let mut chained = false;
+        loop {
+            let start = self.cursor.at;
+            let link = self.cursor.eat_any(&["followed by|with", "suivi|suivie|suivis de|d|du|par", "+", "then|puis"]);
+            // "and" goes on with the row only if a text or value follows, not a new clause.
+            let also = !link && chained && self.cursor.eat("and|et then|puis?");
+            if !link && !also {
+                return Ok(());
+            }
+            match self.row_part() {
+                Ok(Some(part)) => text.extend(part),
+                _ if also => {
+                    self.cursor.at = start;
+                    return Ok(());
+                }
+                Ok(None) => return Err(self.unread_here()),
+                Err(reason) => return Err(reason),
+            }
+            chained = true;
+        }
     }
 
     fn row_part(&mut self) -> Result<Option<Text>, Reason> {
         if let Some(raw) = self.cursor.quoted() {
             return Ok(Some(template_or_literal(raw, &self.draft)));
+        }
+        if self.cursor.eat_any(&["@det* new|line line|break", "@det* newline", "@det* retour a la ligne"]) {
+            return Ok(Some(vec![Piece::Literal("\n".to_owned())]));
         }
         let start = self.cursor.at;
         let Some(noun) = self.noun()? else { return Ok(None) };
@@ -235,13 +287,14 @@ impl Parser<'_> {
         let start = self.cursor.at;
         self.cursor.eat_any(&["as|in|into", "sous* la? forme de|d", "en|dans|comme"]);
         self.cursor.eat("@det*");
-        if self.cursor.eat_any(&["markdown? table in|en? markdown?", "tableau|table en|au? format? markdown?"]) {
-            said.output = Some(Output::Table(self.columns()?));
-            return Ok(true);
-        }
+        self.cursor.eat("@number column|columns");
         let array = self.cursor.eat_any(&["json array|list|tableau|liste", "array|list|tableau|liste json", "array|list|tableau|liste in|en|au format? json"]);
         if array || self.cursor.eat_any(&["json object|objet", "object|objet json", "object|objet in|en|au format? json", "format? json"]) {
             said.output = Some(self.json(array)?);
+            return Ok(true);
+        }
+        if self.cursor.eat_any(&["markdown? table in|en? markdown?", "tableau|table en|au? format? markdown?"]) {
+            said.output = Some(Output::Table(self.columns()?));
             return Ok(true);
         }
         if self.cursor.eat_any(&["markdown? report|document|note|page in|en? markdown?", "rapport|document|fiche|note|page en|au? format? markdown?"]) {
@@ -381,9 +434,9 @@ impl Parser<'_> {
 
     /// Takes over what the clause said, unless it contradicts what was said before.
     fn settle(&mut self, said: Said, start: usize) -> Result<(), Reason> {
-        let Said { output, object, before, after, detail } = said;
+        let Said { output, object, both, before, after, detail } = said;
         let surrounded = !before.is_empty() || !after.is_empty();
-        let mut new = output;
+        let mut new = output.or(both.filter(|_| self.draft.output.is_none()).map(Output::Text));
         if new.is_none()
             && let Some(noun) = &object
         {
@@ -407,7 +460,7 @@ impl Parser<'_> {
             self.draft.merged = true;
         }
         match (new, &self.draft.output) {
-            (Some(Output::Text(text)), None) if self.draft.in_items() && !shows_a_value(&text) => {
+            (Some(Output::Text(text)), None) if self.draft.in_items() && !self.in_branch && !shows_a_value(&text) => {
                 Err(Reason::UnknownName(self.cursor.typed(start, self.cursor.at).to_owned()))
             }
             (Some(output), None) => {

@@ -56,7 +56,7 @@ impl Parser<'_> {
             "sans tenir compte de la casse",
             "case insensitive|insensitively",
             "quelle que soit la casse",
-            "whatever the|their case",
+            "whatever the|their|its case",
         ];
         if self.draft.distinct.is_some() && self.cursor.eat_any(&CASE) {
             self.draft.distinct = Some(true);
@@ -104,9 +104,12 @@ impl Parser<'_> {
     /// "separated by a blank line", "one per line", "join the results with commas", "with a blank line between them".
     pub(super) fn separator(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.cursor.eat_any(&["one per line", "un|une par ligne", "each|chacun|chacune on|sur its|their|une own|new|nouvelle? line|ligne"]) {
-            self.draft.separator = Some("\n".to_owned());
-            return true;
+        if self.cursor.eat_any(&[
+            "one per line",
+            "un|une par ligne",
+            "each|chacun|chacune? on|sur its|their|une|a own|new|nouvelle|separate line|ligne",
+        ]) {
+            return self.take_separator("\n".to_owned());
         }
         let joined = self.cursor.eat_any(&[
             "separated|delimited|joined|join|joining|separes|separees|separe|separez|separer|separate|joins|relies",

@@ -150,6 +150,15 @@ impl Parser<'_> {
         let aliases = self.draft.aliases();
         let subject = noun_phrase(&mut self.cursor, &aliases);
         let about_input = subject.as_ref().is_some_and(|noun| noun.meaning == Meaning::Item);
+        // "The names are separated by commas".
+        if let Some(noun) = subject.as_ref().filter(|_| about_input)
+            && self.cursor.eat("are|is|sont|est separated|delimited|separes|separees|separe|separee by|with|par")
+        {
+            let separator = eat_separator(&mut self.cursor).ok_or_else(|| self.unread_here())?;
+            let head = noun.head.clone();
+            self.split_input(&Split::On(separator), &head, start)?;
+            return Ok(true);
+        }
         if !about_input || !self.cursor.eat(IS) {
             self.cursor.at = start;
             return Ok(false);
