@@ -56,8 +56,9 @@ fn caller(config: &Config, headers: &HeaderMap) -> Result<Caller, Problem> {
     if !config.keys_required {
         return Ok(caller);
     }
-    let key = presented_key(headers)
-        .ok_or_else(|| Problem::new(Code::Unauthorized, "Send a key: `Authorization: Bearer …` or `X-API-Key: …`."))?;
+    let key = presented_key(headers).ok_or_else(|| {
+        Problem::new(Code::Unauthorized, "Send a key: `Authorization: Bearer …` or `X-API-Key: …`.")
+    })?;
     match &config.admin_key {
         Some(admin) if same(key.as_bytes(), admin.expose_secret().as_bytes()) => Ok(caller),
         _ => Err(Problem::new(Code::Unauthorized, "The key is not known.")),

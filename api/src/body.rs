@@ -168,7 +168,8 @@ mod tests {
         for yes in ["application/json", "Application/JSON; charset=\"UTF-8\"", "application/vnd.x+json;v=1"] {
             assert!(told(yes), "{yes}");
         }
-        for no in ["text/plain", "application/json; charset=latin-1", "application/jsonp", "", "text/x+json"] {
+        for no in ["text/plain", "application/json; charset=latin-1", "application/jsonp", "", "text/x+json"]
+        {
             assert!(!told(no), "{no}");
         }
         assert!(!is_json(&HeaderMap::new()));

@@ -57,7 +57,11 @@ pub const SETTINGS: &[Setting] = &[
         default: "10000; unlimited when keys are not required",
         help: "How many jobs of a tenant may wait in one queue",
     },
-    Setting { name: "WEBHOOK_ALLOW_PRIVATE", default: "false", help: "Accept callbacks to private addresses" },
+    Setting {
+        name: "WEBHOOK_ALLOW_PRIVATE",
+        default: "false",
+        help: "Accept callbacks to private addresses",
+    },
     Setting { name: "LOG_FORMAT", default: "text on a terminal, else json", help: "`text` or `json`" },
     Setting {
         name: "LOG_LEVEL",
@@ -134,7 +138,10 @@ impl Config {
         );
         let keys_required = vars.flag("API_KEYS_REQUIRED", !bind.ip().is_loopback());
         if vars.text("APP_ENV") == Some("production") && !keys_required && !bind.ip().is_loopback() {
-            vars.mistake("API_KEYS_REQUIRED", "`true` with APP_ENV=production and an address that others reach");
+            vars.mistake(
+                "API_KEYS_REQUIRED",
+                "`true` with APP_ENV=production and an address that others reach",
+            );
         }
         let config = Self {
             store: store(&mut vars),
@@ -156,8 +163,7 @@ fn store(vars: &mut Vars) -> StoreConfig {
     if !["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
         vars.mistake("REDIS_URL", "redis://…, rediss://… or redis+unix://…");
     }
-    let lease =
-        vars.millis("LEASE_MS", limits::LEASE, Duration::from_millis(100), Duration::from_secs(600));
+    let lease = vars.millis("LEASE_MS", limits::LEASE, Duration::from_millis(100), Duration::from_secs(600));
     let retention = vars.number("JOB_RETENTION_SECS", limits::JOB_RETENTION.as_secs(), 1, 10 * 365 * 86_400);
     StoreConfig { lease, retention: Duration::from_secs(retention), ..StoreConfig::new(url) }
 }

@@ -37,7 +37,9 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
     (
         header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
     ),
 ];
 
@@ -82,7 +84,8 @@ async fn answer(api: &Api, request: Request, next: Next) -> Response {
 
 /// Layer inside of [`crate::body::receive`]: a handler ends in time, a waiting one by the end of its wait.
 pub(crate) async fn time_out(request: Request, next: Next) -> Response {
-    let waits = request.headers().contains_key("prefer") || request.uri().query().is_some_and(|q| q.contains("wait="));
+    let waits = request.headers().contains_key("prefer")
+        || request.uri().query().is_some_and(|q| q.contains("wait="));
     let most = limits::REQUEST_TIMEOUT + if waits { limits::WAIT_MAX } else { Duration::ZERO };
     match tokio::time::timeout(most, next.run(request)).await {
         Ok(response) => response,
@@ -94,7 +97,8 @@ pub(crate) async fn time_out(request: Request, next: Next) -> Response {
 
 fn check_header_size(request: &Request) -> Result<(), Problem> {
     let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
-    let fields: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let fields: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if path + fields <= limits::HEADER_BYTES_MAX {
         return Ok(());
     }
@@ -149,7 +153,10 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType, "Compressed bodies are not taken; send it without Content-Encoding."))
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "Compressed bodies are not taken; send it without Content-Encoding.",
+    ))
 }
 
 /// The client's own id, when it is one a log can hold; else a new one.
@@ -169,7 +176,8 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 
 /// The one log line of a request. Paths are not logged, only routes: what a client puts into a path is its own.
 fn log(id: &str, method: &Method, route: &str, response: &Response, cause: Option<&str>, took: Duration) {
-    let (status, duration_ms) = (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let (status, duration_ms) =
+        (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     match (status, cause) {
         (500, _) => {
             tracing::error!(request.id = id, %method, route, status, duration_ms, cause, "{method} {route} failed");
@@ -180,15 +188,57 @@ fn log(id: &str, method: &Method, route: &str, response: &Response, cause: Optio
         _ if matches!(route, "/healthz" | "/readyz") => {
             tracing::debug!(request.id = id, %method, route, status, duration_ms, "{method} {route} answered");
         }
-        _ => tracing::info!(request.id = id, %method, route, status, duration_ms, "{method} {route} answered"),
+        _ => {
+            tracing::info!(request.id = id, %method, route, status, duration_ms, "{method} {route} answered");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::{Router, body::Body, middleware::from_fn_with_state, routing::get};
+    use http_body_util::BodyExt as _;
+    use shared::config::Vars;
+    use tokio_util::sync::CancellationToken;
+    use tower::Service as _;
 
     use super::*;
+    use crate::config::Config;
+
+    fn api() -> Api {
+        let nowhere =
+            [("SECRETS_KEY", "A".repeat(43) + "="), ("REDIS_URL", "redis+unix:///nowhere".to_owned())];
+        let config = Config::from_vars(Vars::new(nowhere.map(|(name, value)| (name.to_owned(), value))));
+        let shutdown = CancellationToken::new();
+        shutdown.cancel(); // nothing listens
+        Api::new(config.unwrap(), shutdown).unwrap().0
+    }
+
+    async fn answer_of(api: &Api, handler: fn() -> std::future::Ready<&'static str>) -> (u16, String) {
+        let router = Router::new().route("/jobs", get(handler));
+        let mut router = router.layer(from_fn_with_state(api.clone(), edge));
+        let answer = router.call(request(&[("host", "localhost")])).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_says_nothing_of_its_cause() {
+        let (status, body) = answer_of(&api(), || panic!("password")).await;
+        assert_eq!(status, 500);
+        assert!(body.contains("\"code\":\"internal\"") && !body.contains("password"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_place_is_told_to_come_again() {
+        let api = api();
+        let all = api.requests.try_acquire_many(u32::try_from(REQUESTS_MAX).unwrap()).unwrap();
+        let (status, body) = answer_of(&api, || std::future::ready("here")).await;
+        assert!(status == 503 && body.contains("over_capacity"), "{body}");
+        drop(all);
+        assert_eq!(answer_of(&api, || std::future::ready("here")).await, (200, "here".to_owned()));
+    }
 
     fn request(pairs: &[(&str, &str)]) -> Request {
         let mut request = Request::builder().uri("/jobs");
@@ -211,7 +261,9 @@ mod tests {
 
     #[test]
     fn there_is_exactly_one_well_formed_host() {
-        for hosts in [&[][..], &[("host", "localhost"), ("host", "localhost")], &[("host", "a b")], &[("host", "")]] {
+        for hosts in
+            [&[][..], &[("host", "localhost"), ("host", "localhost")], &[("host", "a b")], &[("host", "")]]
+        {
             for keys_required in [true, false] {
                 let refused = check_host(&request(hosts), keys_required).unwrap_err();
                 assert_eq!(refused.status(), 400, "{hosts:?}");

@@ -34,12 +34,15 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = values.next() else { return Ok(None) };
     let key = value.to_str().ok().and_then(|text| unquoted(text.trim()));
     match key {
-        Some(key) if (1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && values.next().is_none() => {
+        Some(key)
+            if (1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && values.next().is_none() =>
+        {
             Ok(Some(key))
         }
         _ => {
             let most = limits::IDEMPOTENCY_KEY_BYTES_MAX;
-            let detail = format!("Idempotency-Key must be one value of 1 to {most} visible ASCII characters.");
+            let detail =
+                format!("Idempotency-Key must be one value of 1 to {most} visible ASCII characters.");
             Err(Problem::new(Code::BadRequest, detail))
         }
     }

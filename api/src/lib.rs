@@ -11,16 +11,16 @@
 //! Nothing here knows Python, model providers or Redis keys: the store and the queue of `shared` do the work. There
 //! is no global state, so several of these run in one process.
 
-pub mod auth;
-pub mod body;
+mod auth;
+mod body;
 pub mod config;
 mod edge;
-pub mod fields;
+mod fields;
 mod housekeeping;
-pub mod idempotency;
+mod idempotency;
 pub mod openapi;
 pub mod problem;
-pub mod requests;
+mod requests;
 mod routes;
 mod server;
 mod wait;
@@ -28,7 +28,7 @@ mod wait;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use shared::store::{Hub, Store, StoreError};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -46,6 +46,24 @@ pub struct Api {
     streams: Arc<Semaphore>,
     /// The memory request bodies may take.
     bodies: Arc<Semaphore>,
+}
+
+impl Api {
+    /// With the task that listens for news of jobs until `shutdown`.
+    fn new(config: Config, shutdown: CancellationToken) -> Result<(Self, JoinHandle<()>), StartError> {
+        let store = Store::new(&config.store)?;
+        let (hub, listening) = Hub::for_events(store.clone(), shutdown.clone());
+        let api = Self {
+            store,
+            hub,
+            config: Arc::new(config),
+            shutdown,
+            requests: Arc::new(Semaphore::new(edge::REQUESTS_MAX)),
+            streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
+            bodies: body::budget(),
+        };
+        Ok((api, listening))
+    }
 }
 
 /// Why the api does not start.
@@ -76,25 +94,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), Star
 
 /// Serves the API at a bound listener until `shutdown`: then it is not ready any more, takes no more connections,
 /// ends waits and streams, and lets open requests end, by a deadline.
-pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> Result<(), StartError> {
+pub async fn serve(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(|error| StartError::Bind { address: config.bind, error })?;
     tracing::info!(addr = %address, keys_required = config.keys_required, "Listening on http://{address}");
     if config.keys_required && config.admin_key.is_none() {
         tracing::warn!("API keys are required, but there is no ADMIN_API_KEY to make the first one with.");
     }
-    let store = Store::new(&config.store)?;
-    let (hub, listening) = Hub::for_events(store.clone(), shutdown.clone());
-    let housekeeping = tokio::spawn(housekeeping::keep(store.clone(), shutdown.clone()));
-    let api = Api {
-        store,
-        hub,
-        config: Arc::new(config),
-        shutdown: shutdown.clone(),
-        requests: Arc::new(Semaphore::new(edge::REQUESTS_MAX)),
-        streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
-        bodies: body::budget(),
-    };
-    server::serve(listener, routes::router(api), shutdown).await;
+    let (api, listening) = Api::new(config, shutdown.clone())?;
+    let housekeeping = tokio::spawn(housekeeping::keep(api.store.clone(), shutdown.clone()));
+    server::serve(listener, routes::router(api), server::Bounds::default(), shutdown).await;
     for task in [listening, housekeeping] {
         if let Err(error) = task.await {
             tracing::error!(%error, "A background task ended badly.");

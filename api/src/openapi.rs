@@ -75,16 +75,23 @@ fn complete(path: &str, operation: &mut Operation) {
         (StatusCode::BAD_REQUEST, "Malformed"),
         (StatusCode::FORBIDDEN, "Not allowed from there"),
         (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours"),
-        (StatusCode::SERVICE_UNAVAILABLE, "The store is away, or there are too many requests; see `Retry-After`"),
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The store is away, or there are too many requests; see `Retry-After`",
+        ),
     ];
     if tenants {
         problems.push((StatusCode::UNAUTHORIZED, "No valid API key"));
         problems.push((StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"));
         problems.push((StatusCode::PAYLOAD_TOO_LARGE, "The body, or a field of it, is too large"));
-        problems.push((StatusCode::UNPROCESSABLE_ENTITY, "Fields or parameters are missing, unknown or wrong"));
+        problems
+            .push((StatusCode::UNPROCESSABLE_ENTITY, "Fields or parameters are missing, unknown or wrong"));
     }
     if operation.request_body.is_some() {
-        problems.push((StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not `application/json`, or is compressed"));
+        problems.push((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body is not `application/json`, or is compressed",
+        ));
         problems.push((StatusCode::TOO_MANY_REQUESTS, "Too many jobs are waiting; see `Retry-After`"));
     }
     if path.contains('{') {

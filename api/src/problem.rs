@@ -1,7 +1,7 @@
 //! Everything that goes wrong, as clients see it: RFC 9457 `application/problem+json`, on every path.
 //!
 //! This is the one door from errors to HTTP: a handler answers `Err(Problem)`, by `?` from a [`StoreError`] or
-//! [`SubmitError`] or in its own words, and the outermost layer ([`crate::edge`]) adds the request's id and writes
+//! [`SubmitError`] or in its own words, and the outermost layer (`edge`) adds the request's id and writes
 //! it out. What clients read (`detail`) and what the log reads (`cause`) are two texts.
 
 use std::{borrow::Cow, time::Duration};
@@ -280,7 +280,9 @@ pub(crate) fn written_out(response: Response, request_id: &str) -> (Response, Op
         let code = Code::of_status(parts.status);
         let detail = match code {
             Code::NotFound => "There is nothing at this path.",
-            Code::MethodNotAllowed => "This path does not take this method; the Allow header says which it takes.",
+            Code::MethodNotAllowed => {
+                "This path does not take this method; the Allow header says which it takes."
+            }
             _ => code.about().2,
         };
         Problem::new(code, detail)
@@ -297,10 +299,11 @@ pub(crate) fn written_out(response: Response, request_id: &str) -> (Response, Op
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => {
-                Self::new(Code::StoreUnavailable, "The store does not answer; nothing was changed. Try again.")
-                    .because(error.to_string())
-            }
+            StoreError::Unavailable(_) => Self::new(
+                Code::StoreUnavailable,
+                "The store does not answer; nothing was changed. Try again.",
+            )
+            .because(error.to_string()),
             StoreError::Unreadable(_) => Self::internal(error.to_string()),
         }
     }

@@ -33,7 +33,11 @@ const EXPIRES_IN_MAX: Duration = Duration::from_secs(30 * 86_400);
 #[derive(Debug, ToSchema)]
 pub struct NewWorkflow {
     /// What the workflow shall do, in plain language; at most 20,000 bytes.
-    #[schema(min_length = 1, pattern = r"\S", example = "For each sentence of the input, search the documents.")]
+    #[schema(
+        min_length = 1,
+        pattern = r"\S",
+        example = "For each sentence of the input, search the documents."
+    )]
     description: String,
     /// A title; made from the program when it is missing.
     #[schema(example = "Questions and answers")]
@@ -68,7 +72,12 @@ impl NewWorkflow {
     }
 
     /// The job that writes or checks the program, with the workflow it is for.
-    pub fn submission(self, tenant: &TenantId, idempotency: Idempotency, defaults: &JobDefaults) -> Submission {
+    pub fn submission(
+        self,
+        tenant: &TenantId,
+        idempotency: Idempotency,
+        defaults: &JobDefaults,
+    ) -> Submission {
         let source = if self.code.is_some() { Source::Supplied } else { Source::Generated };
         let workflow = store::NewWorkflow {
             name: self.name.unwrap_or_default(),
@@ -166,7 +175,13 @@ impl NewRun {
 }
 
 /// A new job with everything by default.
-fn job(tenant: &TenantId, queue: Queue, workflow: WorkflowId, input: String, defaults: &JobDefaults) -> JobSpec {
+fn job(
+    tenant: &TenantId,
+    queue: Queue,
+    workflow: WorkflowId,
+    input: String,
+    defaults: &JobDefaults,
+) -> JobSpec {
     JobSpec {
         id: EntryId::Job(JobId::new()),
         queue,
@@ -248,7 +263,8 @@ mod tests {
             (NewRun::schema(), |body| run(body).map(drop)),
         ] {
             let documented = properties(&serde_json::to_value(schema).unwrap());
-            let wrong: Map<String, Value> = documented.keys().map(|name| (name.clone(), json!(true))).collect();
+            let wrong: Map<String, Value> =
+                documented.keys().map(|name| (name.clone(), json!(true))).collect();
             let told = format!("{:?}", read(&Value::Object(wrong)).unwrap_err());
             for name in documented.keys() {
                 assert!(told.contains(&format!("\"/{name}\"")), "{name} is documented but not read: {told}");
@@ -277,12 +293,17 @@ mod tests {
         assert!(workflow(&json!({"description": text(20_000), "code": text(256_000)})).is_ok());
         assert!(run(&json!({"user_input": text(1 << 20)})).is_ok());
         assert_eq!(status(workflow(&json!({"description": " \n"})).map(drop)), 422);
-        assert_eq!(status(workflow(&json!({"description": "d", "metadata": {"k": text(9000)}})).map(drop)), 413);
+        assert_eq!(
+            status(workflow(&json!({"description": "d", "metadata": {"k": text(9000)}})).map(drop)),
+            413
+        );
     }
 
     #[test]
     fn a_callback_may_not_go_to_a_private_address() {
-        for url in ["http://127.0.0.1/", "ftp://example.com/", "https://u:p@example.com/", "http://[::1]/", "x"] {
+        for url in
+            ["http://127.0.0.1/", "ftp://example.com/", "https://u:p@example.com/", "http://[::1]/", "x"]
+        {
             let refused = run(&json!({"user_input": "", "callback_url": url})).unwrap_err();
             assert!(format!("{refused:?}").contains("/callback_url"), "{url}");
         }
@@ -293,7 +314,9 @@ mod tests {
     fn times_are_within_their_bounds() {
         let within = run(&json!({"user_input": "", "timeout_ms": 1000, "expires_in_ms": 1})).unwrap();
         assert_eq!(within.timeout, Some(Duration::from_secs(1)));
-        for wrong in [json!({"timeout_ms": 0}), json!({"timeout_ms": 1_800_001}), json!({"expires_in_ms": -1})] {
+        for wrong in
+            [json!({"timeout_ms": 0}), json!({"timeout_ms": 1_800_001}), json!({"expires_in_ms": -1})]
+        {
             let mut body = json!({"user_input": ""});
             body.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
             assert!(run(&body).is_err(), "{body}");

@@ -37,11 +37,37 @@ const PING: Duration = Duration::from_secs(20);
 /// 100 ms to wait after `accept` failed: it fails again at once while there are no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// How many there may be.
+    connections: usize,
+    /// For the first bytes, and for each header.
+    header_read: Duration,
+    /// To end at shutdown.
+    drain: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: limits::CONNECTIONS_MAX,
+            header_read: limits::HEADER_READ_TIMEOUT,
+            drain: limits::HTTP_DRAIN,
+        }
+    }
+}
+
 /// Serves connections until `shutdown`, then lets the open ones end.
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
-    let places = Arc::new(Semaphore::new(limits::CONNECTIONS_MAX));
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    shutdown: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(bounds.connections));
     let (open, cut) = (TaskTracker::new(), CancellationToken::new());
-    let builder = Arc::new(builder());
+    let builder = Arc::new(builder(bounds));
     while let Some(stream) = next(&listener, &places, &shutdown).await {
         let (stream, place) = match stream {
             Ok(accepted) => accepted,
@@ -51,6 +77,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
                 continue;
             }
         };
+        let stream = Greeted::new(stream, bounds.header_read);
         let connection = connection(stream, builder.clone(), router.clone(), shutdown.clone(), cut.clone());
         open.spawn(async move {
             connection.await;
@@ -60,7 +87,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
     drop(listener);
     open.close();
     tracing::info!(connections = open.len(), "Ending {} open connections.", open.len());
-    if tokio::time::timeout(limits::HTTP_DRAIN, open.wait()).await.is_err() {
+    if tokio::time::timeout(bounds.drain, open.wait()).await.is_err() {
         tracing::warn!(connections = open.len(), "Cutting {} connections that did not end.", open.len());
         cut.cancel();
         open.wait().await;
@@ -88,12 +115,12 @@ async fn next(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEADER_READ_TIMEOUT)
+        .header_read_timeout(bounds.header_read)
         // Twice the limit: a header that is a little over it gets a problem instead of hyper's bare 431.
         .max_buf_size(2 * limits::HEADER_BYTES_MAX);
     builder
@@ -107,14 +134,14 @@ fn builder() -> Builder<TokioExecutor> {
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Greeted,
     builder: Arc<Builder<TokioExecutor>>,
     router: Router,
     shutdown: CancellationToken,
     cut: CancellationToken,
 ) {
     let service = service_fn(move |request: Request<Incoming>| router.clone().call(request.map(Body::new)));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(Greeted::new(stream)), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
@@ -139,14 +166,18 @@ struct Greeted {
 }
 
 impl Greeted {
-    fn new(stream: TcpStream) -> Self {
-        let deadline = Box::pin(tokio::time::sleep(limits::HEADER_READ_TIMEOUT));
+    fn new(stream: TcpStream, within: Duration) -> Self {
+        let deadline = Box::pin(tokio::time::sleep(within));
         Self { stream, missing: GREETING_BYTES, deadline }
     }
 }
 
 impl AsyncRead for Greeted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.missing > 0 && self.deadline.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
@@ -180,5 +211,129 @@ impl AsyncWrite for Greeted {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::Notify,
+        task::JoinHandle,
+        time::{Instant, timeout},
+    };
+
+    use super::*;
+
+    /// 10 s: none of these takes one.
+    const DEADLINE: Duration = Duration::from_secs(10);
+    const SHORT: Duration = Duration::from_millis(300);
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    struct Server {
+        address: std::net::SocketAddr,
+        started: Arc<Notify>,
+        shutdown: CancellationToken,
+        task: JoinHandle<()>,
+    }
+
+    /// A server whose one route answers when `gate` opens.
+    async fn server(connections: usize, gate: CancellationToken) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let bounds = Bounds { connections, header_read: SHORT, drain: SHORT };
+        let started = Arc::new(Notify::new());
+        let begun = started.clone();
+        let slow = move || async move {
+            begun.notify_one();
+            gate.cancelled().await;
+            "done"
+        };
+        let router = Router::new().route("/", get(slow)).route("/now", get(|| async { "now" }));
+        let task = tokio::spawn(serve(listener, router, bounds, shutdown.clone()));
+        Server { address, started, shutdown, task }
+    }
+
+    impl Server {
+        async fn connect(&self, bytes: &[u8]) -> TcpStream {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+            stream
+        }
+    }
+
+    /// Everything until the other side closes.
+    async fn rest(stream: &mut TcpStream) -> String {
+        let mut text = Vec::new();
+        let read = timeout(DEADLINE, stream.read_to_end(&mut text)).await.expect("it is closed in time");
+        read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&text).into_owned())
+    }
+
+    #[tokio::test]
+    async fn who_does_not_send_a_whole_header_in_time_is_cut_off() {
+        let server = server(100, CancellationToken::new()).await;
+        let half = [
+            &b""[..],
+            b"G",
+            b"P",
+            b"PRI * HTTP/2.0\r\n",
+            b"GET / HTTP/1.1\r\n",
+            &REQUEST[..REQUEST.len() - 2],
+        ];
+        for sent in half {
+            let began = Instant::now();
+            let mut stream = server.connect(sent).await;
+            assert!(!rest(&mut stream).await.contains("done"), "{sent:?}");
+            assert!(began.elapsed() >= SHORT / 2, "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed() {
+        let server = server(100, CancellationToken::new()).await;
+        let mut stream = server.connect(b"GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let text = rest(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("now"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_over_the_cap_waits_for_a_place() {
+        let gate = CancellationToken::new();
+        let server = server(1, gate.clone()).await;
+        let mut first = server.connect(REQUEST).await;
+        let mut second =
+            server.connect(b"GET /now HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        let mut byte = [0];
+        assert!(timeout(SHORT, second.read(&mut byte)).await.is_err(), "answered without a place");
+        gate.cancel();
+        assert!(rest(&mut first).await.ends_with("done"));
+        assert!(rest(&mut second).await.ends_with("now"));
+    }
+
+    #[tokio::test]
+    async fn at_shutdown_an_open_request_is_answered_and_nobody_else_is_let_in() {
+        let gate = CancellationToken::new();
+        let server = server(100, gate.clone()).await;
+        let mut open = server.connect(REQUEST).await;
+        let mut idle = server.connect(b"").await;
+        server.started.notified().await;
+        server.shutdown.cancel();
+        assert_eq!(rest(&mut idle).await, "");
+        assert!(TcpStream::connect(server.address).await.is_err());
+        gate.cancel();
+        let text = rest(&mut open).await;
+        assert!(text.ends_with("done"), "{text}");
+        timeout(DEADLINE, server.task).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_end_does_not_hold_up_the_shutdown() {
+        let server = server(100, CancellationToken::new()).await;
+        let mut open = server.connect(REQUEST).await;
+        server.started.notified().await;
+        server.shutdown.cancel();
+        timeout(DEADLINE, server.task).await.expect("cut at the deadline").unwrap();
+        assert_eq!(rest(&mut open).await, "");
     }
 }

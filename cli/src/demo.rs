@@ -83,7 +83,7 @@ async fn walk(
     let api = stack.start(environment, directory).await?;
     console.data(&format!(
         "Private Redis, api and worker at {} in {}. Offline: no key, no network.\n",
-        api.base(),
+        api.base().as_str().trim_end_matches('/'),
         seconds(began)
     ));
     tokio::select! {
@@ -93,7 +93,7 @@ async fn walk(
 }
 
 async fn create_and_execute(api: &Api, console: &Console) -> Result<(), DemoError> {
-    console.data(&format!("Description\n{}", indented(DESCRIPTION)));
+    console.data(&format!("Description\n{}\n", indented(DESCRIPTION)));
     let began = Instant::now();
     let body = json!({"name": "sentence-questions", "description": DESCRIPTION});
     let created: Workflow = read(api.post(&["workflows"], Some(&body)).await?)?;
@@ -106,12 +106,12 @@ async fn create_and_execute(api: &Api, console: &Console) -> Result<(), DemoErro
     let by = workflow.provider.clone().unwrap_or_default();
     let lines = workflow.code.as_deref().unwrap_or_default().lines().count();
     console.data(&format!(
-        "Program (by {by}, {lines} lines of Python, in {})\n{}",
+        "Program (by {by}, {lines} lines of Python, in {})\n{}\n",
         seconds(began),
         indented(&render::plan(&workflow))
     ));
 
-    console.data(&format!("Input\n{}", indented(INPUT)));
+    console.data(&format!("Input\n{}\n", indented(INPUT)));
     let began = Instant::now();
     let body = json!({"user_input": INPUT});
     let job: Job = read(api.post(&["workflows", &workflow.id, "execute"], Some(&body)).await?)?;
@@ -122,7 +122,7 @@ async fn create_and_execute(api: &Api, console: &Console) -> Result<(), DemoErro
     }
     let calls = job.usage.unwrap_or_default().tool_calls;
     console.data(&format!(
-        "Result (in its own process, {calls} tool calls, in {})\n{}",
+        "Result (in its own process, {calls} tool calls, in {})\n{}\n",
         seconds(began),
         indented(&text)
     ));

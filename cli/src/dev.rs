@@ -59,19 +59,20 @@ async fn serve(
 }
 
 fn banner(stack: &Stack, api: &Api, environment: &Environment) -> String {
-    let base = api.base();
+    let base = api.base().as_str().trim_end_matches('/');
     let (generator, search) = providers(environment);
     let redis = if stack.has_own_redis() { "private Redis, append-only file" } else { "Redis of REDIS_URL" };
     format!(
         "\
 API         {base}
-Docs        {base}docs
+Docs        {base}/docs
 Programs    {generator}
 Search      {search}
 Data        {data} ({redis}; logs in logs/)
-Try         wf new \"For each line, search the documents and answer.\" --wait
+Try         {program} new \"For each line, search the documents.\" --wait
 Stop        Ctrl-C",
         data = stack.data().display(),
+        program = std::env::args().next().unwrap_or_else(|| "wf".to_owned()),
     )
 }
 

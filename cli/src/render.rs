@@ -175,7 +175,9 @@ pub fn step_rows(answer: &Value) -> Vec<Vec<String>> {
 
 fn step_row(number: usize, step: &Value) -> Vec<String> {
     let text = |names: &[&str]| {
-        let found = names.iter().find_map(|name| step.get(name).filter(|value| !value.is_null()));
+        let is_said =
+            |value: &&Value| !value.is_null() && value.as_object().is_none_or(|object| !object.is_empty());
+        let found = names.iter().find_map(|name| step.get(name).filter(is_said));
         found.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
     };
     let note = if step.get("error").is_some_and(|error| !error.is_null()) {
@@ -241,7 +243,7 @@ mod tests {
     fn steps_of_known_and_unknown_kinds_are_rows() {
         let answer = json!({"data": [
             {"tool": "paradigm_search", "arguments": {"query": "x"}, "ms": 12, "tokens": null, "replayed": true},
-            {"title": "Format", "error": {"message": "no"}},
+            {"title": "Format", "arguments": {}, "error": {"message": "no"}},
             {"something": "new"},
         ]});
         let rows = step_rows(&answer);

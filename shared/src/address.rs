@@ -12,7 +12,7 @@ use crate::limits;
 
 /// IPv4 ranges that are not somebody's public host, with what they are for.
 const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // carrier-grade NAT, cloud internals
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback

@@ -86,6 +86,22 @@ pub const CHAT_OUTPUT_TOKENS_MAX: u32 = 8_192;
 pub const GENERATE_TIMEOUT: Duration = Duration::from_secs(600);
 /// 2 repair rounds: most of what repair gains is gained by then.
 pub const REPAIR_ROUNDS_MAX: u32 = 2;
+/// 10 s to parse 256 kB of Python and look through it: a hundred times what it takes.
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
+/// 5 s for one dry run: stand-in tools answer at once, so a program that needs longer computes or waits without end.
+pub const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(5);
+/// 5 self-tests are run: the prompt asks for at most three.
+pub const SELF_TESTS_MAX: usize = 5;
+/// 30 findings of one program are told: a repair mends the first ones, and the rest often with them.
+pub const FINDINGS_MAX: usize = 30;
+/// 500 characters of one finding's message: enough for an exception and the input it met.
+pub const FINDING_CHARS_MAX: usize = 500;
+/// 30 s: a longer pause asked for by a provider is waited for in the queue, where it holds no slot.
+pub const GENERATE_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// 5 times a generation is put back into the queue because its provider asked for a pause.
+pub const GENERATE_PAUSES_MAX: u32 = 5;
+/// 7 days that a verified program is kept for the same description of the same tenant.
+pub const VERIFIED_PROGRAM_TTL: Duration = Duration::from_secs(604_800);
 
 // --- Queue --------------------------------------------------------------------------------------------------
 
@@ -97,6 +113,8 @@ pub const CLAIM_BATCH_MAX: usize = 64;
 pub const RENEW_BATCH_MAX: usize = 500;
 /// 2 s: Redis answers in microseconds; longer means it is away. Blocking commands have their own connection.
 pub const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// 5 s for the last writes of a worker that ends while Redis is away; then its leases end.
+pub const SHUTDOWN_STORE_WAIT: Duration = Duration::from_secs(5);
 /// 100 ms to 2 s between tries while Redis is away.
 pub const REDIS_BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// See [`REDIS_BACKOFF_MIN`].

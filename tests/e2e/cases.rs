@@ -12,7 +12,15 @@ use tests::stack::{self, Stack};
 
 #[tokio::test]
 async fn every_runnable_case_passes_its_checks_through_http() {
-    let stack = Stack::builder().start().await;
+    all_pass(Stack::builder().start().await).await;
+}
+
+#[tokio::test]
+async fn every_runnable_case_passes_its_checks_without_namespaces_too() {
+    all_pass(Stack::builder().env("SANDBOX_MAX_TIER", "B").start().await).await;
+}
+
+async fn all_pass(stack: Stack) {
     let mut broken = Vec::new();
     for case in cases::all() {
         broken.extend(broken_runs(&stack, &case).await);

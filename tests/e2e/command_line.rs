@@ -52,12 +52,11 @@ async fn the_demo_prints_three_answered_questions_and_leaves_nothing() {
     let output = wf(folder.path(), &BTreeMap::from([("SEARCH_DOCUMENTS", documents)]), &["demo"]).await;
     let (text, took) = (out(&output), began.elapsed());
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let pairs = |start: &str| text.lines().filter(|line| line.trim_start().starts_with(start)).count();
-    assert_eq!(
-        (pairs("Question: What is") + pairs("Question: Who") + pairs("Question: When"), pairs("Answer: ")),
-        (3, 3),
-        "{text}"
-    );
+    let questions = text.lines().filter(|line| line.trim_start().starts_with("Question: "));
+    // Each answer names the document it is from.
+    let answers =
+        text.lines().filter(|line| line.trim_start().starts_with("Answer: ") && line.contains(".md]"));
+    assert_eq!((questions.count(), answers.count()), (3, 3), "{text}");
     println!("wf demo took {took:?}");
     assert!(took < DEMO_MAX, "{took:?}");
     let marker = folder.path().display().to_string();

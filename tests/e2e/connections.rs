@@ -56,7 +56,7 @@ async fn broken_requests_are_answered_with_400_and_closed() {
 #[tokio::test]
 async fn a_body_announced_too_large_is_refused_before_it_is_sent() {
     let stack = Stack::builder().workers(0).start().await;
-    let head = "POST /workflows HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\n\r\n";
+    let head = "POST /workflows HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n";
     let answer = converse(&stack, head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.contains("application/problem+json"), "{answer}");

@@ -5,6 +5,7 @@ mod cases;
 mod command_line;
 mod connections;
 mod creation;
+mod documents;
 mod durability;
 mod generation;
 mod listing;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::stack::{self, Stack};
 
 const ENGLISH: &str = "For each sentence in the user input, search the documents with paradigm_search, then format the result as \"Question: [sentence]\\nAnswer: [result]\". Return all pairs in order.";
-const FRENCH: &str = "Pour chaque ligne du texte, recherche la réponse dans les documents, puis mets le résultat en forme comme « Question : [ligne]\\nRéponse : [résultat] ». Renvoie toutes les paires dans l'ordre.";
+const FRENCH: &str = "Pour chaque ligne du texte, cherche la réponse dans les documents et formate le résultat comme « Question : [ligne]\\nRéponse : [résultat] ». Renvoie toutes les paires dans l'ordre.";
 
 async fn answers(stack: &Stack, description: &str, input: &str) -> String {
     let workflow = stack.create_workflow(&json!({"description": description})).await;

@@ -112,6 +112,7 @@ impl Builder {
             canaries,
             environment,
             expected_errors: Vec::new(),
+            killed: 0,
             families: BTreeSet::new(),
             folder,
             _share: share,
@@ -177,6 +178,8 @@ pub struct Stack {
     pub canaries: Canaries,
     environment: BTreeMap<String, String>,
     expected_errors: Vec<String>,
+    /// Workers that had no chance to tidy up.
+    killed: usize,
     /// Children seen under processes that were killed, which must not outlive them.
     families: BTreeSet<Sighting>,
     // Last: the folder goes when nobody uses it any more, and then the machine is free for others.
@@ -238,6 +241,7 @@ impl Stack {
         let worker = &self.workers[number];
         self.families.extend(process::descendants(worker.pid()));
         worker.signal(signal);
+        self.killed += usize::from(signal == Signal::KILL);
     }
 
     /// Describes a workflow, waits for its end, and gives it.

@@ -619,3 +619,13 @@ async fn the_private_folder_has_a_limit_in_both_tiers() {
     assert_eq!((failure.code, failure.message.contains("16777216")), (FailureCode::BudgetExceeded, true), "{failure:?}");
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_canary_is_asked_at_start_and_contained_in_both_tiers() {
+    for tier in [Tier::A, Tier::B] {
+        let bench = Bench::start_with(|config| config.max_tier = tier).await;
+        let Canary::Contained { acts } = bench.room.canary() else { panic!("{:?}", bench.room.canary()) };
+        assert!(acts >= 20, "{acts}");
+        bench.end().await;
+    }
+}

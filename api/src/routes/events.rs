@@ -110,12 +110,14 @@ pub(crate) async fn events(
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = last.or(after).unwrap_or(0);
 
-    let mut reader = Reader { listener: api.hub.listen(id), tenant: caller.tenant().clone(), id, after, ended: false };
+    let mut reader =
+        Reader { listener: api.hub.listen(id), tenant: caller.tenant().clone(), id, after, ended: false };
     let page = reader.next_page(&api).await?.ok_or_else(|| Problem::no_such("job"))?;
     if wants_json(&headers) {
         let (gap, next) = (page.gap, reader.after);
         let data = page.events.into_iter().map(EventView::from).collect();
-        return Ok(Json(EventList { data, gap, has_more: false, next_cursor: Some(next.to_string()) }).into_response());
+        return Ok(Json(EventList { data, gap, has_more: false, next_cursor: Some(next.to_string()) })
+            .into_response());
     }
     if reader.ended && page.events.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());

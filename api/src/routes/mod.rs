@@ -32,7 +32,7 @@ use crate::{Api, auth, body, edge, idempotency::hex, openapi, problem::Problem};
 
 /// Everything under its layers.
 pub(crate) fn router(api: Api) -> Router {
-    let document = service::Document::new(openapi::served(api.config.keys_required));
+    let document = service::Document::new(&openapi::served(api.config.keys_required));
     let tenants: Router<Api> = tenants().into();
     let tenants = tenants
         .layer(from_fn(edge::time_out))
@@ -119,7 +119,9 @@ impl<T: Named, S: Sync + Send> FromRequestParts<S> for Id<T> {
 fn tagged<T: Serialize>(asked: &HeaderMap, object: &T) -> Response {
     let body = match serde_json::to_vec(object) {
         Ok(body) => body,
-        Err(error) => return Problem::internal(format!("an answer does not serialise: {error}")).into_response(),
+        Err(error) => {
+            return Problem::internal(format!("an answer does not serialise: {error}")).into_response();
+        }
     };
     let tag = format!("\"{}\"", hex(&Sha256::digest(&body)[..16]));
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());

@@ -61,7 +61,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Result<Json<Health>, Probl
 pub(crate) struct Document(Bytes);
 
 impl Document {
-    pub(crate) fn new(document: OpenApi) -> Self {
+    pub(crate) fn new(document: &OpenApi) -> Self {
         let json = document.to_json().expect("the description is plain data");
         Self(json.into())
     }
@@ -116,7 +116,8 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Result<Response, Prob
     let found = utoipa_swagger_ui::serve(&file, Arc::new(config));
     let found = found.map_err(|error| Problem::internal(format!("a file of /docs: {error}")))?;
     let found = found.ok_or_else(|| Problem::no_such("file"))?;
-    let headers = [(header::CONTENT_TYPE, found.content_type), (header::CACHE_CONTROL, "max-age=3600".to_owned())];
+    let headers =
+        [(header::CONTENT_TYPE, found.content_type), (header::CACHE_CONTROL, "max-age=3600".to_owned())];
     let policy = [(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)];
     Ok((headers, policy, found.bytes.into_owned()).into_response())
 }

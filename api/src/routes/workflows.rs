@@ -186,7 +186,12 @@ pub(crate) async fn execute(
 
 /// The version to run: the one asked for, or the current one. Versions never change and a ready workflow stays ready,
 /// so what holds here still holds when the job runs.
-async fn ready_version(api: &Api, caller: &Caller, id: WorkflowId, asked: Option<u32>) -> Result<u32, Problem> {
+async fn ready_version(
+    api: &Api,
+    caller: &Caller,
+    id: WorkflowId,
+    asked: Option<u32>,
+) -> Result<u32, Problem> {
     let workflow = api.store.workflow(caller.tenant(), id).await?;
     let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
     let Some(asked) = asked.filter(|asked| *asked != workflow.version) else {
@@ -215,4 +220,5 @@ async fn ready_version(api: &Api, caller: &Caller, id: WorkflowId, asked: Option
     }
 }
 
-const _: () = assert!(limits::PAGE_ITEMS_MAX == 100 && limits::PAGE_ITEMS_DEFAULT == 20, "as documented above");
+const _: () =
+    assert!(limits::PAGE_ITEMS_MAX == 100 && limits::PAGE_ITEMS_DEFAULT == 20, "as documented above");

@@ -151,6 +151,7 @@ impl Backend for JobQueue {
 
     /// Done when the fetcher has handed back what it held.
     fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), SubmitError>> {
+        self.fetching = None; // apalis may close without the consumer's own shutdown
         if let Some(fetcher) = &mut self.fetcher {
             if let Err(error) = ready!(fetcher.poll_unpin(cx)) {
                 tracing::error!(%error, "The fetcher ended badly; its jobs are left to their leases.");

@@ -149,7 +149,8 @@ impl Leases {
                 () = tokio::time::sleep(pause) => {}
             }
             let renewed = self.renew_once().await;
-            pause = if renewed { every } else { (every / 8).clamp(RENEW_RETRY_MIN, limits::REDIS_BACKOFF_MAX) };
+            pause =
+                if renewed { every } else { (every / 8).clamp(RENEW_RETRY_MIN, limits::REDIS_BACKOFF_MAX) };
         }
     }
 

@@ -87,7 +87,9 @@ impl Store {
             match claimed_job(claimed, now) {
                 Ok(job) => jobs.push(job),
                 // Its attempts run out and it ends as `worker_lost`; other jobs go on.
-                Err(error) => tracing::error!(%error, "A claimed job does not read; it is left to its lease."),
+                Err(error) => {
+                    tracing::error!(%error, "A claimed job does not read; it is left to its lease.");
+                }
             }
         }
         Ok(ClaimAnswer { look_again_in: Duration::from_millis(look_again_in), jobs })
@@ -111,7 +113,8 @@ fn claimed_job(reply: Reply, now: Timestamp) -> Result<(JobSpec, Claim), StoreEr
     type Claimed = (String, u64, u32, String, HashMap<String, String>);
     let (id, fence, attempt, input, fields): Claimed = take(Some(reply))?;
     let fields = Fields(fields);
-    let spec = record::spec(&fields, input).map_err(|error| StoreError::Unreadable(format!("{id}: {error}")))?;
+    let spec =
+        record::spec(&fields, input).map_err(|error| StoreError::Unreadable(format!("{id}: {error}")))?;
     let expires_at = fields.time("expires_at").filter(|at| at.as_millis() > 0);
     let resumed = fields.number::<u64>("journal_bytes") > 0;
     Ok((spec, Claim { fence, attempt, started_at: now, expires_at, resumed }))

@@ -27,6 +27,10 @@ pub struct JobFilter {
 }
 
 impl JobFilter {
+    fn is_empty(&self) -> bool {
+        self.status.is_none() && self.kind.is_none()
+    }
+
     fn admits(&self, job: &Job) -> bool {
         self.status.is_none_or(|status| job.status == status) && self.kind.is_none_or(|kind| job.kind == kind)
     }
@@ -86,10 +90,12 @@ impl Store {
             Some(workflow) => self.key(format_args!("wf:{workflow}:jobs")),
             None => self.key(format_args!("t:{tenant}:jobs")),
         };
+        // Without a filter every record is shown: no more are read than the page needs.
+        let batch = if filter.is_empty() { (limit + 1).min(SCAN_BATCH) } else { SCAN_BATCH };
         let (mut items, mut cursor, mut scanned) = (Vec::new(), after.map(|id| id.to_string()), 0);
         loop {
-            let ids = self.index_page(&index, cursor.as_deref(), SCAN_BATCH).await?;
-            let exhausted = ids.len() < SCAN_BATCH;
+            let ids = self.index_page(&index, cursor.as_deref(), batch).await?;
+            let exhausted = ids.len() < batch;
             scanned += ids.len();
             let records = self.hashes(ids.iter().map(|id| self.job_key(id))).await?;
             for (id, fields) in ids.into_iter().zip(records) {

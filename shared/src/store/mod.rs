@@ -6,6 +6,7 @@
 
 mod claim;
 mod events;
+pub mod generation;
 mod jobs;
 mod peek;
 mod record;
@@ -27,8 +28,8 @@ pub use self::{
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
     jobs::{JobFilter, Page},
     state::{
-        CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer,
-        RenewAnswer, Submission, SubmitError, Submitted,
+        CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,
+        SubmitError, Submitted,
     },
     workers::{REPORT_EVERY, WorkerReport},
     workflows::Version,
@@ -103,15 +104,9 @@ impl StoreConfig {
 /// Requests leave at once, and a peer that is gone without a word is noticed: by its silence while something is
 /// sent, by probes while a connection only listens.
 fn tcp_settings() -> TcpSettings {
-    TcpSettings::default()
-        .set_nodelay(true)
-        .set_user_timeout(SILENCE_MAX)
-        .set_keepalive(
-            TcpKeepalive::new()
-                .with_time(SILENCE_MAX)
-                .with_interval(SILENCE_MAX / 3)
-                .with_retries(3),
-        )
+    TcpSettings::default().set_nodelay(true).set_user_timeout(SILENCE_MAX).set_keepalive(
+        TcpKeepalive::new().with_time(SILENCE_MAX).with_interval(SILENCE_MAX / 3).with_retries(3),
+    )
 }
 
 /// A handle on one shard. Cheap to clone: clones share one multiplexed connection.

@@ -29,11 +29,8 @@ impl Store {
         version: u32,
     ) -> Result<Option<WorkflowStatus>, StoreError> {
         let key = self.key(format_args!("wf:{id}:v:{version}"));
-        let status: Option<String> = redis::cmd("HGET")
-            .arg(key)
-            .arg("status")
-            .query_async(&mut self.connection.clone())
-            .await?;
+        let status: Option<String> =
+            redis::cmd("HGET").arg(key).arg("status").query_async(&mut self.connection.clone()).await?;
         let parse = |text: String| {
             text.parse().map_err(|()| StoreError::Unreadable("field `status` of a version".to_owned()))
         };

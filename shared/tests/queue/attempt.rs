@@ -28,8 +28,8 @@ async fn renewing_extends_the_lease_and_tells_what_is_lost_and_what_is_cancelled
         ("job_00000000000000000000000000000000".parse().unwrap(), 1),
     ];
     let answers = ground.store.renew(&held).await.unwrap();
-    use RenewAnswer::{Cancel, Held, Lost};
-    assert_eq!(answers, [Lost, Held, Cancel, Lost, Lost]);
+    let lost = RenewAnswer::Lost;
+    assert_eq!(answers, [lost, RenewAnswer::Held, RenewAnswer::Cancel, lost, lost]);
     for id in [kept, cancelled] {
         let ends = ground.score(Queue::Execute, "leases", id).await.expect("a lease");
         assert!(ends >= before + 60_000, "a whole lease from now");

@@ -9,7 +9,9 @@ use shared::{
     workflow::WorkflowStatus,
 };
 
-use crate::ground::{Ground, execute, message_of, new_version, new_workflow, succeeded, tenant, with_callback};
+use crate::ground::{
+    Ground, execute, message_of, new_version, new_workflow, succeeded, tenant, with_callback,
+};
 
 #[tokio::test]
 async fn unknown_and_foreign_jobs_answer_alike() {

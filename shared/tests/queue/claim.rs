@@ -63,7 +63,13 @@ async fn every_claim_has_a_new_and_greater_fence() {
     let (id, first) = ground.running_job(&acme).await;
     let mut last = first.fence;
     for _ in 0..3 {
-        assert!(ground.store.retry_later(id.to_string().parse().unwrap(), last, Duration::ZERO, false, &[]).await.unwrap());
+        assert!(
+            ground
+                .store
+                .retry_later(id.to_string().parse().unwrap(), last, Duration::ZERO, false, &[])
+                .await
+                .unwrap()
+        );
         let (_, claim) = ground.claim_one(Queue::Execute).await;
         assert!(claim.fence > last);
         assert_eq!(claim.attempt, 1, "a hand-back is not a lost attempt");

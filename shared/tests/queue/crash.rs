@@ -21,10 +21,7 @@ async fn an_expired_lease_puts_the_job_first_and_counts_the_attempt() {
     let (job, second) = ground.claim_one(Queue::Execute).await;
     assert_eq!((job.id, second.attempt), (entry, 2), "before the job that was submitted later");
     assert!(second.fence > first.fence);
-    assert_eq!(
-        ground.events(&acme, id).await,
-        ["job.queued", "job.started", "job.retrying", "job.started"]
-    );
+    assert_eq!(ground.events(&acme, id).await, ["job.queued", "job.started", "job.retrying", "job.started"]);
     ground.assert_sound().await;
 
     // Nothing the first attempt still does counts.
@@ -81,7 +78,10 @@ async fn a_job_that_crashed_its_last_worker_is_given_up() {
     assert_eq!((job.status, job.attempt), (JobStatus::Failed, 3));
     assert_eq!(job.error.expect("an error").code, ErrorCode::WorkerLost);
     assert_eq!(ground.status(message_of(id)).await, "queued");
-    assert!(!ground.store.finish(EntryId::Job(id), fence, &succeeded("1")).await.unwrap(), "it was not this finish");
+    assert!(
+        !ground.store.finish(EntryId::Job(id), fence, &succeeded("1")).await.unwrap(),
+        "it was not this finish"
+    );
     assert_eq!(ground.claim_ids(Queue::Execute, 1).await, []);
 }
 

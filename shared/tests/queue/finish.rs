@@ -9,7 +9,8 @@ use shared::{
 };
 
 use crate::ground::{
-    Ground, execute, message_of, new_version, new_workflow, ready, succeeded, tenant, version_ready, with_callback,
+    Ground, execute, message_of, new_version, new_workflow, ready, succeeded, tenant, version_ready,
+    with_callback,
 };
 
 fn failed(code: ErrorCode, message: &str) -> Finish {
@@ -113,7 +114,9 @@ async fn a_webhook_message_is_made_with_the_final_state_and_only_where_one_is_wa
         if job.callback_url.is_none() {
             assert!(ground.store.finish(job.id, claim.fence, &succeeded("1")).await.unwrap());
         } else {
-            assert!(ground.store.finish(job.id, claim.fence, &failed(ErrorCode::Timeout, "slow")).await.unwrap());
+            assert!(
+                ground.store.finish(job.id, claim.fence, &failed(ErrorCode::Timeout, "slow")).await.unwrap()
+            );
         }
     }
     assert_eq!(ground.field(message_of(plain), "status").await, None);
@@ -140,7 +143,8 @@ async fn a_delivery_that_is_tried_again_keeps_count_and_name() {
         let (message, claim) = ground.claim_one(Queue::Deliver).await;
         assert_eq!((message.id, message.tries, claim.attempt), (EntryId::Message(message_of(id)), tries, 1));
         let fields = [("tries", (tries + 1).to_string())];
-        let later = ground.store.retry_later(message.id, claim.fence, Duration::from_secs(60), false, &fields);
+        let later =
+            ground.store.retry_later(message.id, claim.fence, Duration::from_secs(60), false, &fields);
         assert!(later.await.unwrap());
         assert_eq!(ground.claim_ids(Queue::Deliver, 1).await, []);
         ground.assert_sound().await;
@@ -168,13 +172,17 @@ async fn questions_are_the_workflows_until_it_is_ready() {
     let (ground, acme) = (Ground::new().await, tenant("acme"));
     let submitted = ground.submit(new_workflow(&acme)).await;
     let asks = Finish {
-        workflow: vec![("status", "needs_clarification".to_owned()), ("questions", r#"[{"id":"q","text":"?"}]"#.to_owned())],
+        workflow: vec![
+            ("status", "needs_clarification".to_owned()),
+            ("questions", r#"[{"id":"q","text":"?"}]"#.to_owned()),
+        ],
         version: vec![("status", "needs_clarification".to_owned())],
         ..Finish::default()
     };
     let (job, claim) = ground.claim_one(Queue::Generate).await;
     assert!(ground.store.finish(job.id, claim.fence, &asks).await.unwrap());
-    let read = async || ground.store.workflow(&acme, submitted.workflow_id).await.unwrap().expect("it exists");
+    let read =
+        async || ground.store.workflow(&acme, submitted.workflow_id).await.unwrap().expect("it exists");
     let workflow = read().await;
     assert_eq!((workflow.status, workflow.questions.len()), (WorkflowStatus::NeedsClarification, 1));
     assert_eq!(workflow.job.expect("a job").status, JobStatus::Succeeded);

@@ -40,7 +40,8 @@ impl Ground {
         let store = Store::new(&config).expect("a valid address");
         let client = redis::Client::open(server.url()).expect("a valid address");
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
-        let raw = client.get_multiplexed_async_connection_with_config(&patient).await.expect("Redis is there");
+        let raw =
+            client.get_multiplexed_async_connection_with_config(&patient).await.expect("Redis is there");
         Self { server, store, config, raw }
     }
 
@@ -87,8 +88,7 @@ impl Ground {
     }
 
     pub async fn score(&self, queue: Queue, set: &str, id: impl std::fmt::Display) -> Option<i64> {
-        let score: Option<f64> =
-            self.redis(&["ZSCORE", &self.queue_key(queue, set), &id.to_string()]).await;
+        let score: Option<f64> = self.redis(&["ZSCORE", &self.queue_key(queue, set), &id.to_string()]).await;
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds fit")]
         score.map(|score| score as i64)
     }
@@ -244,7 +244,11 @@ pub fn ready() -> Finish {
 pub fn version_ready(version: u32) -> Finish {
     Finish {
         becomes_current: true,
-        workflow: vec![("status", "ready".to_owned()), ("version", version.to_string()), ("error", String::new())],
+        workflow: vec![
+            ("status", "ready".to_owned()),
+            ("version", version.to_string()),
+            ("error", String::new()),
+        ],
         version: vec![("status", "ready".to_owned()), ("code", format!("# version {version}"))],
         ..Finish::default()
     }

@@ -4,6 +4,8 @@
 //! One server serves all tests of the process; each test has a shard of its own. Time is not waited for: leases
 //! and due times are moved into the past by writing their scores, except where waiting is what is tested.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends, and says where")]
+
 mod attempt;
 mod cancel;
 mod claim;
@@ -11,6 +13,7 @@ mod clock;
 mod crash;
 mod fairness;
 mod finish;
+mod floor;
 mod ground;
 mod memory;
 mod model;

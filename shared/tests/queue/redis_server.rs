@@ -10,7 +10,8 @@ use std::{
 use tempfile::TempDir;
 
 /// Starts the server, tells its process id, and kills it when standard input ends.
-const KEEPER: &str = r#"redis-server "$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid 2>/dev/null"#;
+const KEEPER: &str =
+    r#"redis-server "$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid 2>/dev/null"#;
 
 pub struct RedisServer {
     folder: TempDir,
@@ -49,7 +50,7 @@ impl RedisServer {
         format!("redis+unix://{}", self.socket())
     }
 
-    fn socket(&self) -> String {
+    pub fn socket(&self) -> String {
         self.folder.path().join("redis.sock").display().to_string()
     }
 
@@ -65,7 +66,19 @@ impl RedisServer {
     /// Starts it on the data it left; ready when this returns.
     pub fn start_again(&self) {
         let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "sh", "--port", "0", "--save", "", "--appendonly", "no", "--loglevel", "notice"])
+            .args([
+                "-c",
+                KEEPER,
+                "sh",
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--loglevel",
+                "notice",
+            ])
             .args(["--unixsocket", &self.socket(), "--dir"])
             .arg(self.folder.path())
             .args(&self.options)
@@ -75,7 +88,8 @@ impl RedisServer {
             .expect("sh starts");
         let output = BufReader::new(keeper.stdout.take().expect("piped"));
         let mut lines = output.lines().map_while(Result::ok);
-        let pid = lines.find_map(|line| line.strip_prefix("pid ").map(str::to_owned)).expect("redis-server starts");
+        let pid =
+            lines.find_map(|line| line.strip_prefix("pid ").map(str::to_owned)).expect("redis-server starts");
         lines.find(|line| line.contains("eady to accept connections")).expect("redis-server is ready");
         std::thread::spawn(move || lines.for_each(drop)); // it must not block on a full pipe
         *self.lock() = Some(Running { keeper, pid });

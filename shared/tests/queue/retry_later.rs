@@ -17,15 +17,14 @@ async fn a_job_handed_back_is_the_next_to_be_claimed_and_burns_no_attempt() {
     let (id, claim) = ground.running_job(&acme).await;
     let workflow = ground.job(&acme, id).await.workflow_id;
     ground.submit(execute(&acme, workflow)).await;
-    assert!(ground.store.retry_later(EntryId::Job(id), claim.fence, Duration::ZERO, false, &[]).await.unwrap());
+    assert!(
+        ground.store.retry_later(EntryId::Job(id), claim.fence, Duration::ZERO, false, &[]).await.unwrap()
+    );
     assert_eq!(ground.wake_tokens(Queue::Execute).await, 1);
     ground.assert_sound().await;
     let (job, again) = ground.claim_one(Queue::Execute).await;
     assert_eq!((job.id, again.attempt), (EntryId::Job(id), 1));
-    assert_eq!(
-        ground.events(&acme, id).await,
-        ["job.queued", "job.started", "job.retrying", "job.started"]
-    );
+    assert_eq!(ground.events(&acme, id).await, ["job.queued", "job.started", "job.retrying", "job.started"]);
 }
 
 #[tokio::test]
@@ -51,10 +50,14 @@ async fn an_attempt_that_is_counted_is_counted_with_its_delay() {
     ground.come_due(Queue::Execute, id).await;
     let (_, second) = ground.claim_one(Queue::Execute).await;
     assert_eq!(second.attempt, 2);
-    assert!(ground.store.retry_later(EntryId::Job(id), second.fence, Duration::ZERO, true, &[]).await.unwrap());
+    assert!(
+        ground.store.retry_later(EntryId::Job(id), second.fence, Duration::ZERO, true, &[]).await.unwrap()
+    );
     let (_, third) = ground.claim_one(Queue::Execute).await;
     assert_eq!(third.attempt, 3);
-    assert!(ground.store.retry_later(EntryId::Job(id), third.fence, Duration::ZERO, true, &[]).await.unwrap());
+    assert!(
+        ground.store.retry_later(EntryId::Job(id), third.fence, Duration::ZERO, true, &[]).await.unwrap()
+    );
     let error = ground.job(&acme, id).await.error.expect("an error");
     assert_eq!(error.code, ErrorCode::WorkerLost);
     ground.assert_sound().await;
@@ -85,7 +88,13 @@ async fn a_job_cancelled_meanwhile_is_not_tried_again() {
         let (ground, acme) = (Ground::new().await, tenant("acme"));
         let (id, claim) = ground.running_job(&acme).await;
         assert_eq!(ground.store.cancel(&acme, id).await.unwrap(), CancelAnswer::Requested);
-        assert!(ground.store.retry_later(EntryId::Job(id), claim.fence, LATER, counts_as_lost, &[]).await.unwrap());
+        assert!(
+            ground
+                .store
+                .retry_later(EntryId::Job(id), claim.fence, LATER, counts_as_lost, &[])
+                .await
+                .unwrap()
+        );
         assert_eq!(ground.status(id).await, "cancelled");
         assert!(!ground.store.finish(EntryId::Job(id), claim.fence, &succeeded("1")).await.unwrap());
         ground.assert_sound().await;

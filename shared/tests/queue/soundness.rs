@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use redis::FromRedisValue;
 use shared::job::{JobStatus, Queue};
 
 use crate::ground::Ground;
@@ -25,18 +26,20 @@ impl Ground {
     /// Checks the records against the places they stand in. Nobody may be blocked on the wake list meanwhile.
     pub async fn assert_sound(&self) {
         let records = self.records().await;
-        for queue in Queue::ALL {
-            let places = self.places(queue, &records).await;
+        for (queue, places) in Queue::ALL.into_iter().zip(self.places(&records).await) {
             let of_queue = records.iter().filter(|(_, record)| record["queue"] == queue.as_str());
             let of_queue: BTreeMap<&String, &Record> = of_queue.collect();
             assert_each_stands_in_its_place(&of_queue, &places);
             assert_counters_count(&of_queue, &places);
             assert_tenants_take_turns(&places);
         }
-        let finals: Vec<String> = self.redis(&["ZRANGE", &self.key("finals"), "0", "-1"]).await;
-        let finals: BTreeSet<String> = finals.into_iter().collect();
+        let finals: BTreeSet<String> = self.redis(&["ZRANGE", &self.key("finals"), "0", "-1"]).await;
         let ended = records.iter().filter(|(_, record)| is_final(record)).map(|(id, _)| id.clone());
-        assert_eq!(finals, ended.collect(), "all final jobs, and no others, wait for the end of their retention");
+        assert_eq!(
+            finals,
+            ended.collect(),
+            "all final jobs, and no others, wait for the end of their retention"
+        );
         for (id, record) in records.iter().filter(|(id, _)| id.starts_with("job_")) {
             let has_callback = record.get("callback_url").is_some_and(|url| !url.is_empty());
             let message = id.replace("job_", "msg_");
@@ -61,23 +64,42 @@ impl Ground {
         ids.into_iter().zip(records).collect()
     }
 
-    async fn places(&self, queue: Queue, records: &BTreeMap<String, Record>) -> Places {
-        let key = |name: &str| self.queue_key(queue, name);
-        let mut pipe = redis::pipe();
-        for set in ["due", "leases", "expiry", "tenants"] {
-            pipe.cmd("ZRANGE").arg(key(set)).arg(0).arg(-1).arg("WITHSCORES");
-        }
-        pipe.hgetall(key("queued")).hgetall(key("running")).hgetall(key("turn")).llen(key("wake"));
-        let (due, leases, expiry, tenants, queued, running, turn, wake_tokens) = self.pipe(&pipe).await;
+    async fn places(&self, records: &BTreeMap<String, Record>) -> Vec<Places> {
         let names: BTreeSet<&String> = records.values().map(|record| &record["tenant"]).collect();
-        let mut ready = BTreeMap::new();
-        for name in names {
-            let ids: Vec<String> = self.redis(&["LRANGE", &key(&format!("ready:{name}")), "0", "-1"]).await;
-            if !ids.is_empty() {
-                ready.insert(name.clone(), ids);
+        let mut pipe = redis::pipe();
+        for queue in Queue::ALL {
+            let key = |name: &str| self.queue_key(queue, name);
+            for set in ["due", "leases", "expiry", "tenants"] {
+                pipe.cmd("ZRANGE").arg(key(set)).arg(0).arg(-1).arg("WITHSCORES");
+            }
+            pipe.hgetall(key("queued")).hgetall(key("running")).hgetall(key("turn")).llen(key("wake"));
+            for name in &names {
+                pipe.lrange(key(&format!("ready:{name}")), 0, -1);
             }
         }
-        Places { ready, due, leases, expiry, tenants, queued, running, turn, wake_tokens }
+        let answers: Vec<redis::Value> = self.pipe(&pipe).await;
+        answers.chunks(8 + names.len()).map(|answers| Places::read(answers, &names)).collect()
+    }
+}
+
+impl Places {
+    fn read(answers: &[redis::Value], names: &BTreeSet<&String>) -> Self {
+        fn at<T: FromRedisValue>(answers: &[redis::Value], at: usize) -> T {
+            T::from_redis_value(answers[at].clone()).expect("what was asked for")
+        }
+        let lists = names.iter().enumerate();
+        let ready = lists.map(|(number, &name)| (name.clone(), at::<Vec<String>>(answers, 8 + number)));
+        Self {
+            due: at(answers, 0),
+            leases: at(answers, 1),
+            expiry: at(answers, 2),
+            tenants: at(answers, 3),
+            queued: at(answers, 4),
+            running: at(answers, 5),
+            turn: at(answers, 6),
+            wake_tokens: at(answers, 7),
+            ready: ready.filter(|(_, ids)| !ids.is_empty()).collect(),
+        }
     }
 }
 
@@ -107,7 +129,11 @@ fn assert_each_stands_in_its_place(records: &BTreeMap<&String, &Record>, places:
                 assert_eq!(fence, 0, "{id} waits: nobody may write");
             }
             JobStatus::Running => {
-                assert_eq!((ready, due, leased, expiry), (0, false, true, None), "{id} runs under a lease only");
+                assert_eq!(
+                    (ready, due, leased, expiry),
+                    (0, false, true, None),
+                    "{id} runs under a lease only"
+                );
                 assert!(fence > 0 && fences.insert(fence), "{id} has a fence of its own");
             }
             _ => assert_eq!((due, leased, expiry), (false, false, None), "{id} is over and stands nowhere"),

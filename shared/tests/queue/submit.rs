@@ -8,9 +8,7 @@ use shared::{
     workflow::WorkflowStatus,
 };
 
-use crate::ground::{
-    Ground, execute, new_version, new_workflow, tenant, version_ready, with_callback,
-};
+use crate::ground::{Ground, execute, new_version, new_workflow, tenant, version_ready, with_callback};
 
 fn job_id(id: EntryId) -> JobId {
     let EntryId::Job(id) = id else { panic!("a job") };

@@ -1,1 +1,250 @@
-//! x
+//! The backend under an apalis worker, used as the worker crate uses it.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use apalis_core::{backend::Backend as _, worker::context::WorkerContext};
+use shared::{
+    id::JobId,
+    job::{EntryId, Queue},
+    queue::{JobQueue, Leases, enqueue},
+    store::{CancelAnswer, Hub, Store, Submission},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    floor::{DEADLINE, Floor, Worker, consumer, submit_many, wait_final, wait_until},
+    ground::{Ground, execute, tenant},
+    redis_server::RedisServer,
+};
+
+#[tokio::test]
+async fn a_worker_holds_exactly_as_many_jobs_as_it_has_slots() {
+    let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::closed());
+    let workflow = ground.workflow(&acme).await;
+    let ids = submit_many(&ground, &acme, workflow, 10).await;
+    let worker = Worker::start(ground.another_store(), "w", 3, &floor);
+    let mut seen = Vec::new();
+    for held in 1..=10 {
+        seen.push(floor.next().await.id);
+        if held >= 3 {
+            // The next starts when one ends, and no other is taken before that.
+            let running: i64 = ground.redis(&["ZCARD", &ground.queue_key(Queue::Execute, "leases")]).await;
+            assert_eq!((running, worker.leases.count()), (3.min(running), 3), "after {held}");
+            assert_eq!(ground.waiting(Queue::Execute, &acme).await.len(), 10 - held);
+            if held < 10 {
+                floor.gate.add_permits(1);
+            }
+        }
+    }
+    let expected: Vec<EntryId> = ids.into_iter().map(EntryId::Job).collect();
+    assert_eq!(seen, expected, "in order");
+    worker.stop().await;
+    assert_eq!(ground.waiting(Queue::Execute, &acme).await.len(), 3);
+    ground.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_was_claimed_and_not_started_is_handed_back_at_once() {
+    for told_by in ["the consumer's shutdown", "apalis"] {
+        let (ground, acme) = (Ground::new().await, tenant("acme"));
+        let workflow = ground.workflow(&acme).await;
+        let ids = submit_many(&ground, &acme, workflow, 5).await;
+        let shutdown = CancellationToken::new();
+        let leases = Leases::new(ground.store.clone());
+        let mut queue = JobQueue::consumer(ground.store.clone(), consumer("w", 5, &leases, &shutdown));
+        // apalis asks whether the backend is ready, and is then busy with other things.
+        let context = WorkerContext::from("w");
+        std::future::poll_fn(|cx| queue.poll_ready(cx, &context)).await.unwrap();
+        wait_until(async || leases.count() == 5).await;
+
+        let began = Instant::now();
+        if told_by != "apalis" {
+            shutdown.cancel();
+        }
+        std::future::poll_fn(|cx| queue.poll_close(cx, &context)).await.unwrap();
+        println!("5 claimed jobs were handed back {:?} after {told_by} said so", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(leases.count(), 0);
+        let mut waiting = ground.waiting(Queue::Execute, &acme).await;
+        waiting.sort();
+        assert_eq!(waiting, ids.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(ground.claim_one(Queue::Execute).await.1.attempt, 1);
+        ground.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_is_dropped_claims_no_more_and_hands_back_what_it_held() {
+    // As when apalis gives up a worker, or starts it again.
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let workflow = ground.workflow(&acme).await;
+    submit_many(&ground, &acme, workflow, 2).await;
+    let leases = Leases::new(ground.store.clone());
+    let consumer = consumer("w", 5, &leases, &CancellationToken::new());
+    let mut queue = JobQueue::consumer(ground.store.clone(), consumer.clone());
+    let context = WorkerContext::from("w");
+    std::future::poll_fn(|cx| queue.poll_ready(cx, &context)).await.unwrap();
+    wait_until(async || leases.count() == 2).await;
+    drop(queue);
+    wait_until(async || ground.waiting(Queue::Execute, &acme).await.len() == 2).await;
+    // All permits are back, so the fetcher has ended or waits; it does not take the next one.
+    let slots = consumer.slots.clone().acquire_many_owned(5);
+    let _slots = tokio::time::timeout(DEADLINE, slots).await.expect("the slots are free").unwrap();
+    submit_many(&ground, &acme, workflow, 1).await;
+    assert_eq!(ground.waiting(Queue::Execute, &acme).await.len(), 3);
+    assert_eq!(leases.count(), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_ends_hands_its_runs_to_another_within_a_second() {
+    let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::closed());
+    let workflow = ground.workflow(&acme).await;
+    let first = Worker::start(ground.another_store(), "first", 4, &floor);
+    submit_many(&ground, &acme, workflow, 4).await;
+    for _ in 0..4 {
+        assert_eq!(floor.next().await.worker, "first");
+    }
+    let second = Worker::start(ground.another_store(), "second", 4, &floor);
+    let began = Instant::now();
+    first.stop().await;
+    for _ in 0..4 {
+        let started = floor.next().await;
+        assert_eq!((started.worker.as_str(), started.attempt), ("second", 1));
+        assert!(started.at - began < Duration::from_secs(1), "{:?}", started.at - began);
+    }
+    println!(
+        "4 running jobs were with the next worker {:?} after the first was told to end",
+        began.elapsed()
+    );
+    second.stop().await;
+    ground.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_idle_worker_starts_a_job_without_a_poll_interval() {
+    let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::open());
+    let workflow = ground.workflow(&acme).await;
+    let worker = Worker::start(ground.another_store(), "w", 4, &floor);
+    submit_many(&ground, &acme, workflow, 1).await;
+    floor.next().await;
+    let mut took = Vec::new();
+    for _ in 0..50 {
+        let pushed = Instant::now();
+        submit_many(&ground, &acme, workflow, 1).await;
+        took.push(floor.next().await.at - pushed);
+    }
+    took.sort();
+    println!("idle push to start: p50 {:?}, p98 {:?} of 50", took[25], took[48]);
+    assert!(took[25] < Duration::from_millis(100), "{:?}", took[25]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_share_five_hundred_jobs_each_once() {
+    let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::open());
+    let workflow = ground.workflow(&acme).await;
+    let began = Instant::now();
+    let workers = ["one", "two"].map(|name| Worker::start(ground.another_store(), name, 8, &floor));
+    let pushes = (0..500).map(|_| {
+        let (store, submission): (Store, Submission) = (ground.store.clone(), execute(&acme, workflow));
+        async move { enqueue(&store, submission).await.unwrap().job_id }
+    });
+    let ids = futures_util::future::join_all(pushes).await;
+    let (mut starts, mut shares) = (HashMap::new(), HashMap::new());
+    for _ in 0..500 {
+        let started = floor.next().await;
+        assert_eq!(started.attempt, 1);
+        *starts.entry(started.id).or_insert(0) += 1;
+        *shares.entry(started.worker).or_insert(0) += 1;
+    }
+    println!("500 jobs in {:?}, shared {shares:?}", began.elapsed());
+    assert!(ids.iter().all(|&id| starts.get(&EntryId::Job(id)) == Some(&1)));
+    assert_eq!(shares.len(), 2, "both worked");
+    wait_until(async || {
+        ground.store.claim(Queue::Execute, "w", 0).await.is_ok() && finals(&ground).await == 501
+    })
+    .await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    assert!(floor.started.try_recv().is_err(), "nothing ran twice");
+    ground.assert_sound().await;
+}
+
+async fn finals(ground: &Ground) -> i64 {
+    ground.redis(&["ZCARD", &ground.key("finals")]).await
+}
+
+#[tokio::test]
+async fn a_crashed_workers_jobs_run_again_after_a_lease_as_the_second_attempt() {
+    let lease = Duration::from_millis(1000);
+    let ground = Ground::on(RedisServer::shared(), lease).await;
+    let (acme, mut floor) = (tenant("acme"), Floor::closed());
+    let workflow = ground.workflow(&acme).await;
+    let first = Worker::start(ground.another_store(), "first", 3, &floor);
+    let ids = submit_many(&ground, &acme, workflow, 3).await;
+    for _ in 0..3 {
+        floor.next().await;
+    }
+    let second = Worker::start(ground.another_store(), "second", 3, &floor);
+    let crashed = Instant::now();
+    first.crash();
+    let mut again = Vec::new();
+    for _ in 0..3 {
+        let started = floor.next().await;
+        assert_eq!((started.worker.as_str(), started.attempt), ("second", 2));
+        // One lease; a machine that stalls for half of one makes it two.
+        assert!(started.at - crashed <= lease * 3, "{:?}", started.at - crashed);
+        again.push(started.id);
+    }
+    println!("3 jobs of a crashed worker ran again after {:?}, lease {lease:?}", crashed.elapsed());
+    again.sort_by_key(ToString::to_string);
+    assert_eq!(again, ids.iter().map(|&id| EntryId::Job(id)).collect::<Vec<_>>());
+    floor.gate.add_permits(3);
+    wait_until(async || finals(&ground).await == 4).await;
+    second.stop().await;
+    ground.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_cancel_reaches_a_running_attempt_long_before_its_lease_is_renewed() {
+    let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::closed());
+    let workflow = ground.workflow(&acme).await;
+    let (hub, _) = Hub::for_events(ground.store.clone(), CancellationToken::new());
+    let worker = Worker::start(ground.another_store(), "w", 2, &floor);
+    let ids = submit_many(&ground, &acme, workflow, 2).await;
+    floor.next().await;
+    floor.next().await;
+    let asked = Instant::now();
+    assert_eq!(ground.store.cancel(&acme, ids[0]).await.unwrap(), CancelAnswer::Requested);
+    assert_eq!(wait_final(&ground, &hub, &acme, ids[0]).await, "cancelled");
+    println!("a running attempt was cancelled in {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert_eq!(ground.status(ids[1]).await, "running");
+    worker.stop().await;
+    ground.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_hub_forgets_a_job_that_nobody_listens_to() {
+    let ground = Ground::new().await;
+    let (hub, _) = Hub::for_events(ground.store.clone(), CancellationToken::new());
+    // Two who leave at the same moment: one of them is the last.
+    let moment = std::sync::Barrier::new(2);
+    for _ in 0..2000 {
+        let id = JobId::new();
+        let listeners = [hub.listen(id), hub.listen(id)];
+        std::thread::scope(|scope| {
+            for listener in listeners {
+                scope.spawn(|| {
+                    moment.wait();
+                    drop(listener);
+                });
+            }
+        });
+        assert!(!format!("{hub:?}").contains(&id.to_string()));
+    }
+}

@@ -31,7 +31,10 @@ pub fn extract(prompt: &str) -> String {
     if material.is_empty() {
         return no_material(french).to_owned();
     }
-    if asked_for(&asked, "summarise summarize summary condense resume resumer resumez synthese merge combine fusionne") {
+    if asked_for(
+        &asked,
+        "summarise summarize summary condense resume resumer resumez synthese merge combine fusionne",
+    ) {
         return first_informative(&material, sentence_count(&asked).unwrap_or(SUMMARY_SENTENCES));
     }
     most_relevant(&asked, &material)
@@ -74,7 +77,9 @@ fn parts(prompt: &str) -> (String, String) {
     // "Summarise: the text" on one line.
     let whole = instruction.join(" ");
     match whole.split_once(": ") {
-        Some((head, tail)) if head.split_whitespace().count() <= 12 => (head.to_owned(), tail.trim().to_owned()),
+        Some((head, tail)) if head.split_whitespace().count() <= 12 => {
+            (head.to_owned(), tail.trim().to_owned())
+        }
         _ => (whole, String::new()),
     }
 }
@@ -88,8 +93,10 @@ fn asked_for(asked: &str, verbs: &str) -> bool {
 }
 
 fn is_french(asked: &str) -> bool {
-    const FRENCH: &str = "le la les un une des du en et ce cette pour dans est reponds resume traduis donne classe";
-    const ENGLISH: &str = "the a an of in and this for is are answer summarise summarize translate give classify to";
+    const FRENCH: &str =
+        "le la les un une des du en et ce cette pour dans est reponds resume traduis donne classe";
+    const ENGLISH: &str =
+        "the a an of in and this for is are answer summarise summarize translate give classify to";
     let count = |list: &str| words(asked).filter(|word| list.split(' ').any(|known| known == *word)).count();
     count(FRENCH) > count(ENGLISH)
 }
@@ -120,12 +127,21 @@ fn labels(instruction: &str) -> Option<Vec<String>> {
         return Some(vec![original(instruction, "oui"), original(instruction, "non")]);
     }
     const BEFORE: [&str; 9] = [
-        "exactly one of: ", "one of: ", "one of ", "l'un de ces mots : ", "classify this line as ", "as either ", "into: ",
-        "parmi : ", "parmi ",
+        "exactly one of: ",
+        "one of: ",
+        "one of ",
+        "l'un de ces mots : ",
+        "classify this line as ",
+        "as either ",
+        "into: ",
+        "parmi : ",
+        "parmi ",
     ];
-    let classifying = asked_for(&folded, "classify categorise categorize classe classer classifie choose choisis label");
+    let classifying =
+        asked_for(&folded, "classify categorise categorize classe classer classifie choose choisis label");
     let start = BEFORE.iter().find_map(|b| folded.find(b).map(|at| at + b.len())).or_else(|| {
-        classifying.then(|| [" as ", " en ", " comme "].iter().find_map(|b| folded.find(b).map(|at| at + b.len())))?
+        classifying
+            .then(|| [" as ", " en ", " comme "].iter().find_map(|b| folded.find(b).map(|at| at + b.len())))?
     })?;
     // Folding keeps the number of characters except for ligatures, which no label list here holds.
     let skipped = folded[..start].chars().count();
@@ -176,11 +192,13 @@ fn stem(word: &str) -> String {
 
 fn content_words(asked: &str) -> impl Iterator<Item = String> {
     const SAYS_NOTHING: &str = "the a an of in to and or is are this that it for with from on by yes no does do contain \
-        contains answer say give text question line sentence result search exactly one whether if clause contract le la les \
+        contains answer say give text question line sentence result search exactly one whether if clause contract about mention mentions speak le la les \
         un une des du de d l en et ou est sont ce cette pour dans avec oui non contient reponds dis texte ligne phrase \
-        resultat recherche contrat reponse document short only seulement using use";
+        resultat recherche contrat reponse document parle il elle mentionne clause short only seulement using use";
     words(asked)
-        .filter(|word| word.chars().count() > 1 && !SAYS_NOTHING.split_whitespace().any(|known| known == *word))
+        .filter(|word| {
+            word.chars().count() > 1 && !SAYS_NOTHING.split_whitespace().any(|known| known == *word)
+        })
         .map(stem)
         .collect::<Vec<_>>()
         .into_iter()

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use bm25::{DefaultTokenizer, Document, Language, SearchEngine, SearchEngineBuilder, Tokenizer};
+use bm25::{DefaultTokenizer, Document, Language, SearchEngine, SearchEngineBuilder, SearchResult, Tokenizer};
 
 /// Begins every answer that is none; programs branch on it.
 pub const NOT_FOUND: &str = "NOT_FOUND: no document answers this question.";
@@ -28,6 +28,9 @@ const PASSAGE_CHARS_MAX: usize = 700;
 const RELEVANCE_MIN: f64 = 0.6;
 /// The passage itself must hold at least this share of what its document holds.
 const PASSAGE_SHARE_MIN: f64 = 0.34;
+
+/// A passage with this share of the best score is as good.
+const AS_GOOD: f32 = 0.8;
 
 /// The answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,12 +169,15 @@ impl Analyser {
             our please need want company nova entreprise";
         let tokenizer = DefaultTokenizer::builder().language_mode(language.clone()).build();
         let mut frequency = BTreeMap::new();
-        let words: Vec<BTreeSet<String>> =
-            bodies.iter().map(|body| tokenizer.tokenize(&without_elisions(body)).into_iter().collect()).collect();
+        let words: Vec<BTreeSet<String>> = bodies
+            .iter()
+            .map(|body| tokenizer.tokenize(&without_elisions(body)).into_iter().collect())
+            .collect();
         for word in words.iter().flatten() {
             *frequency.entry(word.clone()).or_insert(0) += 1;
         }
-        let documents = searchable.iter().enumerate().map(|(id, text)| Document::new(id, without_elisions(text)));
+        let documents =
+            searchable.iter().enumerate().map(|(id, text)| Document::new(id, without_elisions(text)));
         let engine = SearchEngineBuilder::<usize>::with_tokenizer_and_documents(
             DefaultTokenizer::builder().language_mode(language.clone()).build(),
             documents,
@@ -191,25 +197,32 @@ impl Analyser {
     fn best(&self, query: &str, passages: &[Passage]) -> Option<Found> {
         let words: BTreeSet<String> =
             self.tokens(query).into_iter().filter(|word| !self.asking.contains(word)).collect();
-        let total: f64 = words.iter().map(|word| self.weight(word)).sum();
-        if total <= 0.0 {
-            return None;
-        }
         let mut hits = self.engine.search(&without_elisions(query), None);
         hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.document.id.cmp(&b.document.id)));
-        for hit in hits {
-            let document = &self.words[passages[hit.document.id].document];
-            let share = |held: &dyn Fn(&String) -> bool| {
-                words.iter().filter(|word| held(word)).map(|word| self.weight(word)).sum::<f64>() / total
-            };
-            let in_document = share(&|word| document.contains(word));
-            let in_passage = self.tokens(&hit.document.contents);
-            let in_passage = share(&|word| in_passage.contains(word));
-            if in_document >= RELEVANCE_MIN && in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN {
-                return Some(Found { passage: hit.document.id, relevance: in_document + in_passage });
-            }
-        }
-        None
+        let held = |hit: &SearchResult<usize>| self.share(&words, &self.tokens(&hit.document.contents));
+        let (best, in_document, in_passage) = hits.iter().find_map(|hit| {
+            let in_document = self.share(&words, &self.words[passages[hit.document.id].document]);
+            let in_passage = held(hit);
+            (in_document >= RELEVANCE_MIN && in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN)
+                .then_some((hit, in_document, in_passage))
+        })?;
+        // Of passages about as good, the first one of the document: what matters comes first.
+        let passage = hits
+            .iter()
+            .filter(|hit| passages[hit.document.id].document == passages[best.document.id].document)
+            .filter(|hit| hit.score >= best.score * AS_GOOD && held(hit) >= in_passage)
+            .map(|hit| hit.document.id)
+            .min()
+            .unwrap_or(best.document.id);
+        Some(Found { passage, relevance: in_document + in_passage })
+    }
+
+    /// The share of the words, by weight, that a text holds; 0 for a query without words.
+    fn share(&self, words: &BTreeSet<String>, held: &BTreeSet<String>) -> f64 {
+        let weigh = |word: &String| self.weight(word);
+        let total: f64 = words.iter().map(weigh).sum();
+        let found: f64 = words.iter().filter(|word| held.contains(*word)).map(weigh).sum();
+        if total > 0.0 { found / total } else { 0.0 }
     }
 
     /// Rare words weigh more; a word no document holds weighs most.
@@ -273,7 +286,8 @@ fn collect(
 
 /// The first heading, and the words of the file's name.
 fn title(name: &str, text: &str) -> String {
-    let heading = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim_start_matches('#').trim();
+    let heading =
+        text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim_start_matches('#').trim();
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     format!("{heading} {}", stem.replace(['-', '_', '/'], " "))
 }

@@ -1,4 +1,5 @@
 """Runs one program with stand-in tools and prints what it did as JSON: stub_tools.py PROGRAM < INPUT
+With --many, runs a JSON list of programs from stdin and fails on the first that breaks.
 
 A search answers "found(QUERY)", fails on queries with "broken" and finds nothing for queries with "unknown".
 A prompt is answered by the first of its words that decides (labels, numbers), otherwise by "said(LAST LINE)".
@@ -11,7 +12,7 @@ import re
 import signal
 import sys
 
-signal.alarm(20)  # a program that hangs fails its test
+signal.alarm(60)  # a program that hangs fails its test
 
 
 class ToolError(Exception):
@@ -51,8 +52,31 @@ def step(title):
     yield
 
 
-names = {"paradigm_search": paradigm_search, "chat_completion": chat_completion, "ToolError": ToolError, "step": step}
+def run(source, text):
+    names = {
+        "paradigm_search": paradigm_search,
+        "chat_completion": chat_completion,
+        "ToolError": ToolError,
+        "step": step,
+    }
+    exec(compile(source, "program.py", "exec"), names)
+    return asyncio.run(names["execute_workflow"](text))
+
+
+if sys.argv[1] == "--many":
+    # Only that they run: a reply without a number and a failed search are legitimate ends.
+    for source in json.load(sys.stdin):
+        for text in ("", "one, two\nunknown; broken price of x. Four?\n\nfive"):
+            try:
+                result = run(source, text)
+                assert isinstance(result, str), f"{type(result)} returned"
+            except (ToolError, ValueError):
+                pass
+            except BaseException:
+                print(source, file=sys.stderr)
+                raise
+    sys.exit()
+
 with open(sys.argv[1], encoding="utf-8") as file:
-    exec(compile(file.read(), sys.argv[1], "exec"), names)
-result = asyncio.run(names["execute_workflow"](sys.stdin.buffer.read().decode()))
+    result = run(file.read(), sys.stdin.buffer.read().decode())
 print(json.dumps({"result": result, "searches": searches, "prompts": prompts, "steps": steps}))

@@ -1,5 +1,6 @@
 """How an uncaught exception becomes a report: its class, its message, the program's own frames."""
 
+import errno
 import traceback
 
 import cell_channel
@@ -68,6 +69,8 @@ def _kind(error):
     for kind, cause in (("tool_error", cell_tools.ToolError), ("out_of_memory", MemoryError)):
         if _is_only(error, cause):
             return kind
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return "out_of_memory"  # what mmap and threads say in place of MemoryError
     return "python_error"
 
 

@@ -9,6 +9,7 @@
 //! - a cell that does not read never blocks the worker, one that writes without end never fills it;
 //! - a zygote's death costs the runs in its cells (they end as [`RunEnd::Lost`]) and nothing else.
 
+mod canary;
 mod classify;
 mod control_socket;
 mod conversation;
@@ -20,6 +21,7 @@ mod types;
 mod watch;
 mod zygote;
 
+pub use self::canary::Canary;
 pub use self::room::{CellError, CellRoom};
 pub use self::types::{
     CellConfig, CheckedRun, FailureCode, RunEnd, RunFailure, RunHost, RunLimits, RunReport, RunSpec, RunTask,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use wire::control::{Refusal, Tier, ZygoteSettings};
 
+use super::canary::{self, Cage, Canary};
 use super::classify::{self, Outcome};
 use super::conversation::{Conversation, Order, Output, start_frame};
 use super::keeper::Keeper;
@@ -61,6 +62,18 @@ pub enum CellError {
         /// The missing layer and how to get it.
         refusal: Refusal,
     },
+    /// Do not run anything here: the walls were raised and do not hold.
+    #[error("the sandbox does not hold: a canary program could {}", breaches.join(", "))]
+    CanaryEscaped {
+        /// What it could do.
+        breaches: Vec<String>,
+    },
+    /// The walls stand, and no program runs behind them.
+    #[error("the sandbox cannot be shown to hold: the canary program gave no answer: {reason}")]
+    CanarySilent {
+        /// Why.
+        reason: String,
+    },
     /// The system is short of something.
     #[error("the cells cannot be started: {0}")]
     Io(#[from] io::Error),
@@ -77,7 +90,8 @@ pub struct CellRoom {
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(super) struct Inner {
+    pub(super) cage: Cage,
     config: CellConfig,
     pool: Arc<Pool>,
     watch: Arc<Watch>,
@@ -86,6 +100,19 @@ struct Inner {
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Tier B's private folders. Removed when the room is closed.
     work_root: Mutex<Option<TempDir>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A room that nobody closed ends too, only nobody waits for it.
+        self.shutdown.cancel();
+    }
+}
+
+impl From<Arc<Inner>> for CellRoom {
+    fn from(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
 }
 
 impl Inner {
@@ -114,8 +141,9 @@ impl CellRoom {
         let keeper = Keeper::new(config.runner_path.clone(), settings, replacement, (pool.clone(), watch.clone()), zygote);
         let keeper = tokio::spawn(keeper.run(shutdown.clone()));
         tokio::spawn(watch.clone().run(shutdown.clone()));
-        Ok(Self {
+        let room = Self {
             inner: Arc::new(Inner {
+                cage: Cage::default(),
                 config,
                 pool,
                 watch,
@@ -124,7 +152,27 @@ impl CellRoom {
                 keeper: Mutex::new(Some(keeper)),
                 work_root: Mutex::new(Some(work_root)),
             }),
-        })
+        };
+        let verdict = match canary::ask(&room).await {
+            Canary::Contained { .. } => {
+                let inner = Arc::downgrade(&room.inner);
+                tokio::spawn(canary::ask_until(inner, room.inner.shutdown.clone()));
+                return Ok(room);
+            }
+            Canary::Escaped { breaches } => CellError::CanaryEscaped { breaches },
+            Canary::Silent { reason } => CellError::CanarySilent { reason },
+        };
+        room.close().await;
+        Err(verdict)
+    }
+
+    /// What the last canary found; after an escape nothing is run, and nothing should be claimed.
+    pub fn canary(&self) -> Canary {
+        self.inner.cage.last()
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// Tier, walls and Python version.
@@ -144,6 +192,20 @@ impl CellRoom {
 
     /// Runs one program to its one end. Never panics; never takes longer than `spec.limits.wall` and a second.
     pub async fn run(&self, spec: RunSpec, host: Arc<dyn RunHost>, stop: CancellationToken) -> RunReport {
+        if matches!(self.canary(), Canary::Escaped { .. }) {
+            let end = RunEnd::Lost("the sandbox of this worker does not hold; it runs nothing".to_owned());
+            return report(end, Instant::now(), None, false);
+        }
+        self.run_untrusted(spec, host, stop).await
+    }
+
+    /// Runs it without asking whether the walls hold: the canary comes this way.
+    pub(super) async fn run_untrusted(
+        &self,
+        spec: RunSpec,
+        host: Arc<dyn RunHost>,
+        stop: CancellationToken,
+    ) -> RunReport {
         let started = Instant::now();
         // A wall clock beyond what the clock can hold is no limit; a year is as good.
         let deadline = started + spec.limits.wall.min(Duration::from_secs(365 * 24 * 3600));

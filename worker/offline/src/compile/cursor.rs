@@ -111,9 +111,7 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             None => true,
             Some(Token { kind: Kind::Break, .. }) => true,
-            Some(Token { kind: Kind::Word | Kind::Mark, folded, .. }) => {
-                is_one_of("@stop|@link", folded)
-            }
+            Some(Token { kind: Kind::Word | Kind::Mark, folded, .. }) => is_one_of("@stop|@link", folded),
             // "1) … 2) …" on one line.
             Some(Token { kind: Kind::Number, .. }) => self.word(1) == ")",
             Some(_) => false,

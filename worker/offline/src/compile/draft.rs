@@ -48,7 +48,7 @@ impl Draft {
     /// The item nouns and aliases the description has introduced.
     pub(crate) fn aliases(&self) -> Aliases {
         let of = |values: &[Value]| values.iter().flat_map(|value| value.aliases.iter().cloned()).collect();
-        Aliases { item: of(&self.values[..1]), values: of(&self.values[1..]) }
+        Aliases { whole: self.split.is_none(), item: of(&self.values[..1]), values: of(&self.values[1..]) }
     }
 
     /// Whether what is read now happens once per item.
@@ -135,9 +135,8 @@ impl Draft {
     /// What a task is about when it names nothing: the newest text, never a category or a number, which say something
     /// about a text.
     pub(crate) fn subject(&self) -> usize {
-        let about = |value: &Value| {
-            !matches!(value.kind, Kind::Label | Kind::Rating | Kind::Amount | Kind::Hidden)
-        };
+        let about =
+            |value: &Value| !matches!(value.kind, Kind::Label | Kind::Rating | Kind::Amount | Kind::Hidden);
         self.values.iter().rposition(about).unwrap_or(0)
     }
 
@@ -159,13 +158,9 @@ impl Draft {
             Meaning::Item => Some(0),
             Meaning::Newest => (self.newest() > 0).then(|| self.newest()),
             Meaning::Pronoun => Some(self.newest()),
-            Meaning::Of(Kind::Reply) => self.newest_of(&[
-                Kind::Reply,
-                Kind::Summary,
-                Kind::Translation,
-                Kind::Label,
-                Kind::Rating,
-            ]),
+            Meaning::Of(Kind::Reply) => {
+                self.newest_of(&[Kind::Reply, Kind::Summary, Kind::Translation, Kind::Label, Kind::Rating])
+            }
             Meaning::Of(Kind::Summary) => self.newest_of(&[Kind::Summary]),
             Meaning::Of(kind) => self.newest_of(&[*kind]),
             Meaning::Alias(word) => self.values.iter().rposition(|value| value.aliases.contains(word)),
@@ -207,7 +202,10 @@ impl Draft {
         (0..self.values.len())
             .filter(|value| self.values[*value].kind != Kind::Hidden)
             .filter(|value| {
-                !texts.clone().flatten().any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) if v == value))
+                !texts
+                    .clone()
+                    .flatten()
+                    .any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) if v == value))
             })
             .collect()
     }

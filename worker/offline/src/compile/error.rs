@@ -36,11 +36,12 @@ impl NotUnderstood {
     pub(crate) fn new(reason: &Reason, language: Language) -> Self {
         let (unread, what) = match (reason, language) {
             (Reason::Unread(part), Language::En) => (part.as_str(), format!("I could not read \"{part}\".")),
-            (Reason::Unread(part), Language::Fr) => (part.as_str(), format!("Je n'ai pas compris « {part} ».")),
-            (Reason::UnknownName(name), Language::En) => (
-                name.as_str(),
-                format!("\"{name}\" names nothing that this description produces."),
-            ),
+            (Reason::Unread(part), Language::Fr) => {
+                (part.as_str(), format!("Je n'ai pas compris « {part} »."))
+            }
+            (Reason::UnknownName(name), Language::En) => {
+                (name.as_str(), format!("\"{name}\" names nothing that this description produces."))
+            }
             (Reason::UnknownName(name), Language::Fr) => {
                 (name.as_str(), format!("« {name} » ne désigne rien que cette description produise."))
             }
@@ -58,7 +59,9 @@ impl NotUnderstood {
             }
             (Reason::Empty, Language::En) => ("", "The description names nothing to do.".to_owned()),
             (Reason::Empty, Language::Fr) => ("", "La description ne dit pas quoi faire.".to_owned()),
-            (Reason::TooLong, Language::En) => ("", "The description is too long to be read offline.".to_owned()),
+            (Reason::TooLong, Language::En) => {
+                ("", "The description is too long to be read offline.".to_owned())
+            }
             (Reason::TooLong, Language::Fr) => {
                 ("", "La description est trop longue pour être lue hors ligne.".to_owned())
             }
@@ -108,7 +111,11 @@ fn missing_capability(part: &str, language: Language) -> Option<String> {
             "d'accès au réseau ou au système",
         ),
         ("slack teams sms whatsapp notify post send envoie publie notifie", "messaging", "de messagerie"),
-        ("database sql crm table_name base_de_donnees excel sharepoint", "database access", "de base de données"),
+        (
+            "database sql crm table_name base_de_donnees excel sharepoint",
+            "database access",
+            "de base de données",
+        ),
     ];
     let tokens = super::lexer::lex(part);
     let (_, english, french) = MISSING

@@ -167,7 +167,8 @@ pub(crate) fn slot_at(text: &str, open: char) -> Option<(&str, usize)> {
     let body = text.strip_prefix(open)?;
     let length = body.chars().take(SLOT_CHARS_MAX).position(|c| c == close)?;
     let name: &str = &body[..body.find(close)?];
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '\'' | '’' | '#') || is_combining(c);
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '\'' | '’' | '#') || is_combining(c);
     (name.chars().all(plain) && name.chars().any(|c| c.is_alphanumeric() || c == '#'))
         .then_some((name, length + 2))
 }

@@ -7,6 +7,8 @@ use super::plan::{Kind, Split};
 /// Nouns the description itself introduced: for the item, and for the values made.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Aliases {
+    /// The input is not split: there is no "line" or "sentence" to speak of.
+    pub(crate) whole: bool,
     pub(crate) item: Vec<String>,
     pub(crate) values: Vec<String>,
 }
@@ -68,9 +70,8 @@ fn split_of(noun: &str) -> Option<Split> {
         "line" | "lines" | "row" | "rows" | "ligne" | "lignes" => Split::Lines,
         "paragraph" | "paragraphs" | "paragraphe" | "paragraphes" => Split::Paragraphs,
         "word" | "words" | "mot" | "mots" => Split::Words,
-        "question" | "questions" | "statement" | "statements" | "claim" | "claims" | "affirmation" | "affirmations" => {
-            Split::Sentences
-        }
+        "question" | "questions" | "statement" | "statements" | "claim" | "claims" | "affirmation"
+        | "affirmations" => Split::Sentences,
         _ if is_one_of_list(ITEM_NOUNS, noun) => Split::Items,
         _ => return None,
     })
@@ -89,27 +90,31 @@ pub(crate) fn meaning_of(word: &str, aliases: &Aliases) -> Option<Meaning> {
         return Some(Meaning::Item);
     }
     Some(match word {
-        "result" | "results" | "resultat" | "resultats" | "answer" | "answers" | "reponse" | "reponses" | "finding"
-        | "findings" | "response" | "responses" | "outcome" | "outcomes" | "information" | "informations" | "info" | "details" => Meaning::Newest,
+        "result" | "results" | "resultat" | "resultats" | "answer" | "answers" | "reponse" | "reponses"
+        | "finding" | "findings" | "response" | "responses" | "outcome" | "outcomes" | "information"
+        | "informations" | "info" | "details" => Meaning::Newest,
         "passage" | "passages" | "hit" | "hits" | "extrait" | "extraits" | "excerpt" | "excerpts" => {
             Meaning::Of(Kind::Result)
         }
         "reply" | "replies" | "explanation" | "explanations" | "explication" | "explications" | "rewrite"
-        | "reformulation" | "reformulations" | "correction" | "corrections" | "definition" | "definitions"
-        | "description" | "descriptions" => Meaning::Of(Kind::Reply),
+        | "reformulation" | "reformulations" | "correction" | "corrections" | "definition"
+        | "definitions" | "description" | "descriptions" => Meaning::Of(Kind::Reply),
         "summary" | "summaries" | "resume" | "resumes" | "synthese" | "syntheses" | "synthesis" => {
             Meaning::Of(Kind::Summary)
         }
         "translation" | "translations" | "traduction" | "traductions" => Meaning::Of(Kind::Translation),
-        "label" | "labels" | "category" | "categories" | "categorie" | "class" | "classe" | "classification"
-        | "etiquette" | "etiquettes" | "type" => Meaning::Of(Kind::Label),
+        "label" | "labels" | "category" | "categories" | "categorie" | "class" | "classe"
+        | "classification" | "etiquette" | "etiquettes" | "type" => Meaning::Of(Kind::Label),
         "rating" | "ratings" | "score" | "scores" | "note" | "notes" | "grade" => Meaning::Of(Kind::Rating),
         "count" | "length" | "longueur" => Meaning::Of(Kind::Changed),
-        "pair" | "pairs" | "paire" | "paires" | "couple" | "couples" | "block" | "blocks" | "bloc" | "blocs" | "list"
-        | "liste" | "everything" | "output" | "outputs" | "sortie" | "tout" => Meaning::Formatted,
+        "pair" | "pairs" | "paire" | "paires" | "couple" | "couples" | "block" | "blocks" | "bloc"
+        | "blocs" | "list" | "liste" | "everything" | "output" | "outputs" | "sortie" | "tout" => {
+            Meaning::Formatted
+        }
         "sum" | "total" | "somme" => Meaning::Total,
         "amount" | "amounts" | "montant" | "montants" => Meaning::Of(Kind::Amount),
-        "n" | "number" | "numbers" | "nombre" | "nombres" | "numero" | "index" | "i" | "position" | "rank" | "rang" | "#" => Meaning::Position,
+        "n" | "number" | "numbers" | "nombre" | "nombres" | "numero" | "index" | "i" | "position"
+        | "rank" | "rang" | "#" => Meaning::Position,
         _ if is_one_of("@input", word) || is_one_of_list(ITEM_NOUNS, word) => Meaning::Item,
         _ => return None,
     })
@@ -207,7 +212,11 @@ pub(crate) fn eat_separator(cursor: &mut Cursor<'_>) -> Option<String> {
             return Some(separator.to_owned());
         }
     }
-    if cursor.eat_any(&["new|line line|break|lines|breaks", "newline|newlines", "retour|retours a? @det* ligne"]) {
+    if cursor.eat_any(&[
+        "new|line line|break|lines|breaks",
+        "newline|newlines",
+        "retour|retours a? @det* ligne",
+    ]) {
         return Some("\n".to_owned());
     }
     None
@@ -245,8 +254,12 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
     let mut made = false;
     let mut newest = false;
     loop {
-        if cursor.eat_any(&["each|every of them|these|those", "each one", "chacun|chacune d entre elles|eux", "chacun|chacune"])
-            && !cursor.sees("of")
+        if cursor.eat_any(&[
+            "each|every of them|these|those",
+            "each one",
+            "chacun|chacune d entre elles|eux",
+            "chacun|chacune",
+        ]) && !cursor.sees("of")
         {
             noun.meaning = Meaning::Item;
             "item".clone_into(&mut noun.head);
@@ -274,7 +287,10 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
             determined = true;
         }
     }
-    if cursor.eat_any(&["what|whatever it|you|was|is|the|search? found|find|finds|returned", "ce qui|que|qu est|a|on|tu? ete|as|a? trouve|trouvé"]) {
+    if cursor.eat_any(&[
+        "what|whatever it|you|was|is|the|search? found|find|finds|returned",
+        "ce qui|que|qu est|a|on|tu? ete|as|a? trouve|trouvé",
+    ]) {
         noun.meaning = Meaning::Newest;
         return Some(noun);
     }
@@ -322,12 +338,18 @@ fn read_noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> 
     if newest && noun.meaning == Meaning::Item {
         return None;
     }
+    let unit = aliases.whole && is_unit(&noun.head);
     eat_after_noun(cursor, &mut noun, &mut separator, aliases);
     let names_input = is_one_of("@input", &noun.head);
     if noun.meaning == Meaning::Item && (each || (noun.all && !names_input) || separator.is_some()) {
         noun.each = separator.map(Split::On).or_else(|| split_of(&noun.head));
     }
-    if (each && noun.each.is_none() && noun.meaning == Meaning::Item) || (noun.distinct && noun.each.is_none()) {
+    if unit && noun.meaning == Meaning::Item && noun.each.is_none() && !each {
+        return None;
+    }
+    if (each && noun.each.is_none() && noun.meaning == Meaning::Item)
+        || (noun.distinct && noun.each.is_none())
+    {
         return None;
     }
     Some(noun)
@@ -393,7 +415,12 @@ fn follows_pronoun(cursor: &Cursor<'_>) -> bool {
         || cursor.sees("in|into|to|with|as|by|from|en|dans|avec|comme|sous|au|aux|par|using|up|a|sur")
 }
 
-fn eat_after_noun(cursor: &mut Cursor<'_>, noun: &mut Noun, separator: &mut Option<String>, aliases: &Aliases) {
+fn eat_after_noun(
+    cursor: &mut Cursor<'_>,
+    noun: &mut Noun,
+    separator: &mut Option<String>,
+    aliases: &Aliases,
+) {
     loop {
         let start = cursor.at;
         if cursor.eat("separated|delimited|split|separe|separes|separee|separees by|with|on|par") {
@@ -463,13 +490,19 @@ fn eat_owner(cursor: &mut Cursor<'_>, noun: &mut Noun, aliases: &Aliases) -> boo
     true
 }
 
+/// Nouns that only a split makes.
+fn is_unit(noun: &str) -> bool {
+    matches!(split_of(noun), Some(Split::Sentences | Split::Lines | Split::Paragraphs | Split::Words))
+        && !noun.starts_with("question")
+}
+
 /// What the name inside a placeholder means.
 pub(crate) fn slot_meaning(name: &str, aliases: &Aliases) -> Option<Meaning> {
     let name = name.replace('_', " ");
     let tokens = super::lexer::lex(&name);
     let mut cursor = Cursor::new(&name, &tokens);
     if let [only] = tokens.as_slice() {
-        return meaning_of(&only.folded, aliases);
+        return meaning_of(&only.folded, aliases).filter(|_| !(aliases.whole && is_unit(&only.folded)));
     }
     let noun = noun_phrase(&mut cursor, aliases)?;
     cursor.at_end().then_some(noun.meaning)

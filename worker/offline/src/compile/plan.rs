@@ -123,10 +123,23 @@ pub(crate) enum Change {
 #[derive(Debug, Clone)]
 pub(crate) enum Op {
     Call(Call),
-    Choose { condition: Condition, then: Block, otherwise: Block, into: usize },
-    Change { change: Change, from: usize, into: usize },
+    Choose {
+        condition: Condition,
+        then: Block,
+        otherwise: Block,
+        into: usize,
+    },
+    Change {
+        change: Change,
+        from: usize,
+        into: usize,
+    },
     /// The first number in a value, of those with one of these units when there are any.
-    Number { from: usize, into: usize, units: Vec<String> },
+    Number {
+        from: usize,
+        into: usize,
+        units: Vec<String>,
+    },
 }
 
 /// One branch: calls, then the text it gives.

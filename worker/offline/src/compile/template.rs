@@ -96,7 +96,9 @@ fn piece(meaning: &Meaning, beside: &[Option<Meaning>], draft: &Draft) -> Option
         let named: Vec<usize> = beside
             .iter()
             .flatten()
-            .filter(|other| !matches!(other, Meaning::Newest | Meaning::Position | Meaning::Total | Meaning::Item))
+            .filter(|other| {
+                !matches!(other, Meaning::Newest | Meaning::Position | Meaning::Total | Meaning::Item)
+            })
             .filter_map(|other| draft.resolve(other))
             .collect();
         value = draft.made().rev().find(|candidate| !named.contains(candidate)).unwrap_or(value);
@@ -109,9 +111,8 @@ fn piece(meaning: &Meaning, beside: &[Option<Meaning>], draft: &Draft) -> Option
 fn eliminate(name: &str, pieces: &[Option<Piece>], draft: &Draft) -> Result<Piece, Reason> {
     let unknown = pieces.iter().filter(|piece| piece.is_none()).count();
     let folded = fold(name);
-    let promises = lex(&folded)
-        .iter()
-        .any(|token| NOT_A_VALUE.split_whitespace().any(|word| word == token.folded));
+    let promises =
+        lex(&folded).iter().any(|token| NOT_A_VALUE.split_whitespace().any(|word| word == token.folded));
     let shown: Text = pieces.iter().flatten().cloned().collect();
     let unused = draft.unused(std::iter::once(&shown));
     match unused.as_slice() {

@@ -50,7 +50,9 @@ pub(crate) fn class(name: &str) -> &'static str {
             "summarise summarize summarises summarizes summarising summarizing condense condenses resume resumes \
              resumez resumer resumant synthetise synthetisez synthetiser condensez condenser"
         }
-        "translate" => "translate translates translating traduis traduit traduisez traduire traduisant traduises traduisiez",
+        "translate" => {
+            "translate translates translating traduis traduit traduisez traduire traduisant traduises traduisiez"
+        }
         "classify" => {
             "classify classifies classifying categorise categorize categorises categorizes label labels tag tags \
              classe classes classez classer classifie classifiez classifier categorisez categoriser etiquette \
@@ -101,7 +103,9 @@ pub(crate) fn class(name: &str) -> &'static str {
             "model models llm ai assistant chat_completion gpt claude chatbot modele ia intelligence language \
              langage langue large artificielle chat completion"
         }
-        "searchtool" => "paradigm_search paradigm search recherche documentaire tool outil function fonction document",
+        "searchtool" => {
+            "paradigm_search paradigm search recherche documentaire tool outil function fonction document"
+        }
         "number" => NUMBER_WORDS,
         "pronoun" => "it them this that these those one le la les l ca cela celle celui lui",
         "unit" => {

@@ -2,7 +2,9 @@
 //! (one item per line …) is said here, so that nobody has to read the program to learn it.
 
 use super::is_model_kind;
-use crate::compile::plan::{Block, Change, Condition, Kind, Language, Op, Output, Piece, Plan, Split, Test, Text, Tool};
+use crate::compile::plan::{
+    Block, Change, Condition, Kind, Language, Op, Output, Piece, Plan, Split, Test, Text, Tool,
+};
 
 /// A short name: "Search per sentence".
 pub(crate) fn name(plan: &Plan) -> String {
@@ -10,11 +12,35 @@ pub(crate) fn name(plan: &Plan) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for op in &plan.ops {
         let part = match op {
-            Op::Call(call) if call.tool == Tool::Search => if en { "search" } else { "recherche" },
+            Op::Call(call) if call.tool == Tool::Search => {
+                if en {
+                    "search"
+                } else {
+                    "recherche"
+                }
+            }
             Op::Call(call) => model_noun(plan.values[call.into].kind, en),
-            Op::Choose { .. } => if en { "choose" } else { "choix" },
-            Op::Change { .. } => if en { "change the text" } else { "transformation" },
-            Op::Number { .. } => if en { "read the number" } else { "lecture du nombre" },
+            Op::Choose { .. } => {
+                if en {
+                    "choose"
+                } else {
+                    "choix"
+                }
+            }
+            Op::Change { .. } => {
+                if en {
+                    "change the text"
+                } else {
+                    "transformation"
+                }
+            }
+            Op::Number { .. } => {
+                if en {
+                    "read the number"
+                } else {
+                    "lecture du nombre"
+                }
+            }
         };
         if parts.last() != Some(&part) {
             parts.push(part);
@@ -44,7 +70,11 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
     let mut steps = Vec::new();
     if let Some(split) = &plan.split {
         let (_, how) = unit(split, plan.language);
-        steps.push(if en { format!("Split the input into {how}") } else { format!("Découper le texte en {how}") });
+        steps.push(if en {
+            format!("Split the input into {how}")
+        } else {
+            format!("Découper le texte en {how}")
+        });
     }
     if let Some(ignore_case) = plan.distinct {
         let once = match (ignore_case, en) {
@@ -59,7 +89,11 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
         steps.push(op_step(plan, op));
     }
     if let Some(text) = &plan.on_error {
-        steps.push(if en { format!("Where a call fails, write \"{text}\"") } else { format!("Si un appel échoue, écrire « {text} »") });
+        steps.push(if en {
+            format!("Where a call fails, write \"{text}\"")
+        } else {
+            format!("Si un appel échoue, écrire « {text} »")
+        });
     }
     if let Some(rank) = &plan.rank {
         let by = value_name(plan, rank.by);
@@ -69,8 +103,15 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
             (true, false) => "le plus haut d'abord",
             (false, false) => "le plus bas d'abord",
         };
-        let keep = rank.keep.map(|n| if en { format!(", keep {n}") } else { format!(", en garder {n}") }).unwrap_or_default();
-        steps.push(if en { format!("Order by {by}, {first}{keep}") } else { format!("Ordonner par {by}, {first}{keep}") });
+        let keep = rank
+            .keep
+            .map(|n| if en { format!(", keep {n}") } else { format!(", en garder {n}") })
+            .unwrap_or_default();
+        steps.push(if en {
+            format!("Order by {by}, {first}{keep}")
+        } else {
+            format!("Ordonner par {by}, {first}{keep}")
+        });
     }
     steps.push(output_step(plan));
     steps
@@ -88,8 +129,12 @@ fn unit(split: &Split, language: Language) -> (&'static str, String) {
         (Split::Paragraphs, false) => ("paragraphe", "paragraphes"),
         (Split::Words, true) => ("word", "words"),
         (Split::Words, false) => ("mot", "mots"),
-        (Split::Items, true) => ("item", "items, one per line (on a single line: between semicolons or commas)"),
-        (Split::Items, false) => ("élément", "éléments, un par ligne (sur une seule ligne : entre points-virgules ou virgules)"),
+        (Split::Items, true) => {
+            ("item", "items, one per line (on a single line: between semicolons or commas)")
+        }
+        (Split::Items, false) => {
+            ("élément", "éléments, un par ligne (sur une seule ligne : entre points-virgules ou virgules)")
+        }
         (Split::On(separator), _) => {
             let shown = match separator.as_str() {
                 "\n" => "\\n",
@@ -129,7 +174,11 @@ fn op_step(plan: &Plan, op: &Op) -> String {
         Op::Number { from, units, .. } => {
             let from = value_name(plan, *from);
             let unit = units.first().map(|unit| format!(" ({unit})")).unwrap_or_default();
-            if en { format!("Take the number{unit} in {from}") } else { format!("Prendre le nombre{unit} dans {from}") }
+            if en {
+                format!("Take the number{unit} in {from}")
+            } else {
+                format!("Prendre le nombre{unit} dans {from}")
+            }
         }
         Op::Choose { condition, then, otherwise, .. } => {
             let (then, otherwise) = (block(plan, then), block(plan, otherwise));
@@ -167,17 +216,45 @@ fn condition_words(plan: &Plan, condition: &Condition) -> String {
     let en = plan.language == Language::En;
     match &condition.test {
         Test::NotFound => if en { "nothing was found" } else { "rien n'a été trouvé" }.to_owned(),
-        Test::Empty => if en { format!("{value} is empty") } else { format!("{value} est vide") },
-        Test::StartsWith(t) => if en { format!("{value} starts with \"{t}\"") } else { format!("{value} commence par « {t} »") },
-        Test::Contains(t) => if en { format!("{value} contains \"{t}\"") } else { format!("{value} contient « {t} »") },
-        Test::Is(t) => if en { format!("{value} is \"{t}\"") } else { format!("{value} est « {t} »") },
+        Test::Empty => {
+            if en {
+                format!("{value} is empty")
+            } else {
+                format!("{value} est vide")
+            }
+        }
+        Test::StartsWith(t) => {
+            if en {
+                format!("{value} starts with \"{t}\"")
+            } else {
+                format!("{value} commence par « {t} »")
+            }
+        }
+        Test::Contains(t) => {
+            if en {
+                format!("{value} contains \"{t}\"")
+            } else {
+                format!("{value} contient « {t} »")
+            }
+        }
+        Test::Is(t) => {
+            if en {
+                format!("{value} is \"{t}\"")
+            } else {
+                format!("{value} est « {t} »")
+            }
+        }
     }
 }
 
 fn output_step(plan: &Plan) -> String {
     let en = plan.language == Language::En;
     let fields = |fields: &[(String, Text)]| {
-        fields.iter().map(|(name, text)| format!("{name} = {}", shown(plan, text))).collect::<Vec<_>>().join(", ")
+        fields
+            .iter()
+            .map(|(name, text)| format!("{name} = {}", shown(plan, text)))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match &plan.output {
         Output::Text(text) => {
@@ -191,7 +268,11 @@ fn output_step(plan: &Plan) -> String {
         }
         Output::Table(columns) => {
             let columns = fields(columns);
-            if en { format!("Return a Markdown table: {columns}") } else { format!("Renvoyer un tableau Markdown : {columns}") }
+            if en {
+                format!("Return a Markdown table: {columns}")
+            } else {
+                format!("Renvoyer un tableau Markdown : {columns}")
+            }
         }
         Output::Object { fields: columns, .. } => {
             let columns = fields(columns);
@@ -199,7 +280,11 @@ fn output_step(plan: &Plan) -> String {
         }
         Output::Strings(text) => {
             let shown = shown(plan, text);
-            if en { format!("Return a JSON array of {shown}") } else { format!("Renvoyer un tableau JSON de {shown}") }
+            if en {
+                format!("Return a JSON array of {shown}")
+            } else {
+                format!("Renvoyer un tableau JSON de {shown}")
+            }
         }
     }
 }
@@ -228,13 +313,49 @@ fn value_name(plan: &Plan, value: usize) -> String {
     let kind = plan.values[value].kind;
     let word = match (kind, &plan.split) {
         (Kind::Item, Some(split)) => unit(split, plan.language).0,
-        (Kind::Item, None) => if en { "input" } else { "texte" },
-        (Kind::Result, _) => if en { "search result" } else { "résultat de la recherche" },
-        (Kind::Chosen, _) => if en { "that answer" } else { "cette réponse" },
-        (Kind::Changed, _) => if en { "changed text" } else { "texte changé" },
-        (Kind::Amount, _) => if en { "number" } else { "nombre" },
+        (Kind::Item, None) => {
+            if en {
+                "input"
+            } else {
+                "texte"
+            }
+        }
+        (Kind::Result, _) => {
+            if en {
+                "search result"
+            } else {
+                "résultat de la recherche"
+            }
+        }
+        (Kind::Chosen, _) => {
+            if en {
+                "that answer"
+            } else {
+                "cette réponse"
+            }
+        }
+        (Kind::Changed, _) => {
+            if en {
+                "changed text"
+            } else {
+                "texte changé"
+            }
+        }
+        (Kind::Amount, _) => {
+            if en {
+                "number"
+            } else {
+                "nombre"
+            }
+        }
         (kind, _) if is_model_kind(kind) => model_noun(kind, en),
-        _ => if en { "reply" } else { "réponse" },
+        _ => {
+            if en {
+                "reply"
+            } else {
+                "réponse"
+            }
+        }
     };
     format!("[{word}]")
 }

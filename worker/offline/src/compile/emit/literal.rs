@@ -20,8 +20,10 @@ pub(super) fn expression(text: &Text, name_of: &dyn Fn(&Piece) -> String) -> Str
         };
     }
     if text.iter().all(|piece| matches!(piece, Piece::Literal(_))) {
-        let whole: String =
-            text.iter().map(|piece| if let Piece::Literal(part) = piece { part.as_str() } else { "" }).collect();
+        let whole: String = text
+            .iter()
+            .map(|piece| if let Piece::Literal(part) = piece { part.as_str() } else { "" })
+            .collect();
         return literal(&whole);
     }
     let mut source = String::from("f\"");

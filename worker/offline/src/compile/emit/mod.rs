@@ -11,14 +11,15 @@ pub(crate) use describe::{name, steps, summary};
 use helpers::HELPERS;
 use literal::{expression, literal};
 
-use super::plan::{Block, Call, Change, Condition, Kind, Language, Op, Output, Piece, Plan, Split, Test, Text, Tool};
+use super::plan::{
+    Block, Call, Change, Condition, Kind, Language, Op, Output, Piece, Plan, Split, Test, Text, Tool,
+};
 
 /// The whole program.
 pub(crate) fn program(plan: &Plan) -> String {
     let emitter = Emitter { plan };
     let body = emitter.functions();
-    let used: Vec<_> =
-        HELPERS.iter().filter(|helper| body.contains(&format!("{}(", helper.name))).collect();
+    let used: Vec<_> = HELPERS.iter().filter(|helper| body.contains(&format!("{}(", helper.name))).collect();
     let mut imports: Vec<&str> = used.iter().flat_map(|helper| helper.imports.iter().copied()).collect();
     for module in ["asyncio", "json"] {
         if body.contains(&format!("{module}.")) {
@@ -27,7 +28,10 @@ pub(crate) fn program(plan: &Plan) -> String {
     }
     imports.sort_unstable();
     imports.dedup();
-    let mut source = format!("\"\"\"{}\"\"\"\n", emitter.say("Written by the offline generator.", "Écrit par le générateur hors ligne."));
+    let mut source = format!(
+        "\"\"\"{}\"\"\"\n",
+        emitter.say("Written by the offline generator.", "Écrit par le générateur hors ligne.")
+    );
     if !imports.is_empty() {
         source.push('\n');
     }
@@ -100,7 +104,10 @@ impl Emitter<'_> {
             if has_calls(&ops) {
                 let blank = if stripped { "text" } else { "user_input.strip()" };
                 out.nested(&format!("if not {blank}:"), |out| {
-                    out.line(&format!("return \"\"  # {}", self.say("nothing was asked", "rien n'est demandé")));
+                    out.line(&format!(
+                        "return \"\"  # {}",
+                        self.say("nothing was asked", "rien n'est demandé")
+                    ));
                 });
             }
             self.guarded(out, &ops, true);
@@ -115,7 +122,8 @@ impl Emitter<'_> {
         let items = plural(item);
         let (inner, outer): (Vec<&Op>, Vec<&Op>) =
             self.plan.ops.iter().partition(|op| self.plan.values[into(op)].each);
-        let merged = !outer.is_empty() || self.all_texts().iter().any(|t| t.iter().any(|p| matches!(p, Piece::Total(_))));
+        let merged = !outer.is_empty()
+            || self.all_texts().iter().any(|t| t.iter().any(|p| matches!(p, Piece::Total(_))));
         let numbered = self.uses_position();
         let calls = has_calls(&inner);
         // One call per item: its step is opened once, around all of them.
@@ -132,8 +140,11 @@ impl Emitter<'_> {
             Returned::Values(values) if self.is_number(values[0]) => "float",
             _ => "str",
         };
-        let annotation =
-            if self.plan.rank.is_some() { format!("tuple[float, {annotation}]") } else { annotation.to_owned() };
+        let annotation = if self.plan.rank.is_some() {
+            format!("tuple[float, {annotation}]")
+        } else {
+            annotation.to_owned()
+        };
         let keyword = if calls { "async def" } else { "def" };
         let mut out = Lines::at(0);
         out.nested(&format!("{keyword} handle_{item}({parameters}) -> {annotation}:"), |out| {
@@ -151,9 +162,17 @@ impl Emitter<'_> {
                 let flag = if ignore_case { "True" } else { "False" };
                 out.line(&format!("{items} = distinct({items}, ignore_case={flag})"));
             }
-            let empty = if matches!(self.plan.output, Output::Object { array: true, .. } | Output::Strings(_)) { "[]" } else { "" };
+            let empty = if matches!(self.plan.output, Output::Object { array: true, .. } | Output::Strings(_))
+            {
+                "[]"
+            } else {
+                ""
+            };
             out.nested(&format!("if not {items}:"), |out| {
-                out.line(&format!("return \"{empty}\"  # {}", self.say("nothing was asked", "rien n'est demandé")));
+                out.line(&format!(
+                    "return \"{empty}\"  # {}",
+                    self.say("nothing was asked", "rien n'est demandé")
+                ));
             });
             self.gather(out, calls, numbered, lone_title.as_deref(), &returns);
             if let Some(rank) = &self.plan.rank {
@@ -168,7 +187,14 @@ impl Emitter<'_> {
         out.source
     }
 
-    fn gather(&self, out: &mut Lines, calls: bool, numbered: bool, title: Option<&str>, returns: &Returned<'_>) {
+    fn gather(
+        &self,
+        out: &mut Lines,
+        calls: bool,
+        numbered: bool,
+        title: Option<&str>,
+        returns: &Returned<'_>,
+    ) {
         let item = &self.plan.values[0].name;
         let items = plural(item);
         let each = if numbered {
@@ -209,8 +235,12 @@ impl Emitter<'_> {
                 out.line("lines += [\"| \" + \" | \".join(row) + \" |\" for row in rows]");
                 out.line("return \"\\n\".join(lines)");
             }
-            Returned::Row(Output::Object { array: true, .. }) => out.line("return json.dumps(objects, ensure_ascii=False, indent=2)"),
-            Returned::Row(Output::Strings(_)) => out.line("return json.dumps(texts, ensure_ascii=False, indent=2)"),
+            Returned::Row(Output::Object { array: true, .. }) => {
+                out.line("return json.dumps(objects, ensure_ascii=False, indent=2)")
+            }
+            Returned::Row(Output::Strings(_)) => {
+                out.line("return json.dumps(texts, ensure_ascii=False, indent=2)")
+            }
             Returned::Row(_) => out.line(&format!("return {}.join(texts)", literal(&self.plan.separator))),
             Returned::Values(values) => {
                 if values.len() > 1 {
@@ -233,7 +263,8 @@ impl Emitter<'_> {
         match &self.plan.on_error {
             Some(text) if has_calls(ops) => {
                 out.nested("try:", |out| self.ops(out, ops, with_steps));
-                let names: Vec<&str> = ops.iter().map(|op| self.plan.values[into(op)].name.as_str()).collect();
+                let names: Vec<&str> =
+                    ops.iter().map(|op| self.plan.values[into(op)].name.as_str()).collect();
                 out.nested("except ToolError:", |out| {
                     out.line(&format!("{} = {}", names.join(" = "), literal(text)));
                 });
@@ -253,7 +284,7 @@ impl Emitter<'_> {
                 Op::Number { from, into, units } => {
                     let units: Vec<String> = units.iter().map(|unit| literal(unit)).collect();
                     let name = &self.plan.values[*into].name;
-                    let from = &self.plan.values[*from].name;
+                    let from = self.variable(&Piece::Value(*from), true);
                     out.line(&format!("{name} = number_in({from}, [{}])", units.join(", ")));
                 }
                 Op::Choose { condition, then, otherwise, into } => {
@@ -293,7 +324,9 @@ impl Emitter<'_> {
         }
         let assign = |out: &mut Lines| {
             if with_step {
-                out.nested(&format!("with step({}):", literal(&call.title)), |out| out.line(&format!("{name} = {value}")));
+                out.nested(&format!("with step({}):", literal(&call.title)), |out| {
+                    out.line(&format!("{name} = {value}"))
+                });
             } else {
                 out.line(&format!("{name} = {value}"));
             }
@@ -314,7 +347,9 @@ impl Emitter<'_> {
             Test::Empty => format!("not {value}.strip()"),
             Test::StartsWith(text) => format!("{value}.startswith({})", literal(text)),
             Test::Contains(text) => format!("{}.casefold() in {value}.casefold()", literal(text)),
-            Test::Is(text) => format!("{value}.strip().strip(\".!\").casefold() == {}.casefold()", literal(text)),
+            Test::Is(text) => {
+                format!("{value}.strip().strip(\".!\").casefold() == {}.casefold()", literal(text))
+            }
         }
     }
 
@@ -342,7 +377,10 @@ impl Emitter<'_> {
             Split::Chunks(size) => format!("split_chunks(user_input, {size})"),
             Split::On(separator) => {
                 let item = &self.plan.values[0].name;
-                format!("[{item}.strip() for {item} in user_input.split({}) if {item}.strip()]", literal(separator))
+                format!(
+                    "[{item}.strip() for {item} in user_input.split({}) if {item}.strip()]",
+                    literal(separator)
+                )
             }
         }
     }
@@ -392,7 +430,9 @@ impl Emitter<'_> {
     fn result_expression(&self) -> String {
         match &self.plan.output {
             Output::Text(text) => self.text(text),
-            Output::Object { fields, .. } => format!("json.dumps({}, ensure_ascii=False)", self.dictionary(fields)),
+            Output::Object { fields, .. } => {
+                format!("json.dumps({}, ensure_ascii=False)", self.dictionary(fields))
+            }
             Output::Strings(text) => format!("json.dumps([{}], ensure_ascii=False)", self.raw_text(text)),
             Output::Table(columns) => {
                 let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -440,13 +480,16 @@ impl Emitter<'_> {
         };
         output
             || ops.iter().any(|op| match op {
-                Op::Call(call) => call.tool == Tool::Search && shows(&call.argument) || call.only_if.as_ref().is_some_and(|(c, _)| c.value == 0),
+                Op::Call(call) => {
+                    call.tool == Tool::Search && shows(&call.argument)
+                        || call.only_if.as_ref().is_some_and(|(c, _)| c.value == 0)
+                }
                 Op::Change { .. } | Op::Number { .. } => false,
                 Op::Choose { condition, then, otherwise, .. } => {
                     condition.value == 0
-                        || [then, otherwise].iter().any(|block| {
-                            shows(&block.text) || self.uses_text_in(&block.ops)
-                        })
+                        || [then, otherwise]
+                            .iter()
+                            .any(|block| shows(&block.text) || self.uses_text_in(&block.ops))
                 }
             })
     }
@@ -488,7 +531,9 @@ impl Emitter<'_> {
         of_ops(&self.plan.ops, &mut texts);
         match &self.plan.output {
             Output::Text(text) | Output::Strings(text) => texts.push(text),
-            Output::Table(fields) | Output::Object { fields, .. } => texts.extend(fields.iter().map(|(_, text)| text)),
+            Output::Table(fields) | Output::Object { fields, .. } => {
+                texts.extend(fields.iter().map(|(_, text)| text))
+            }
         }
         texts
     }
@@ -516,7 +561,8 @@ fn has_calls(ops: &[&Op]) -> bool {
 }
 
 fn plural(name: &str) -> String {
-    let (base, suffix) = name.split_once('_').map_or((name, String::new()), |(base, n)| (base, format!("_{n}")));
+    let (base, suffix) =
+        name.split_once('_').map_or((name, String::new()), |(base, n)| (base, format!("_{n}")));
     match base.strip_suffix('y') {
         Some(stem) => format!("{stem}ies{suffix}"),
         None => format!("{base}s{suffix}"),

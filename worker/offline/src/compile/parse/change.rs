@@ -75,7 +75,9 @@ impl Parser<'_> {
         if self.cursor.eat("in|of|from|dans|de|du|des|d") {
             match self.noun()? {
                 Some(noun) if noun.meaning == Meaning::Item => {}
-                Some(noun) => from = self.draft.resolve(&noun.meaning).ok_or(Reason::UnknownName(noun.head))?,
+                Some(noun) => {
+                    from = self.draft.resolve(&noun.meaning).ok_or(Reason::UnknownName(noun.head))?
+                }
                 None => {
                     self.cursor.at = start;
                     return Ok(None);

@@ -2,8 +2,8 @@
 
 use super::Parser;
 use crate::compile::error::Reason;
-use crate::compile::noun::Meaning;
 use crate::compile::lexer::fold;
+use crate::compile::noun::Meaning;
 use crate::compile::plan::{Block, Call, Condition, Kind, Op, Output, Piece, Test, Text};
 
 enum Case {
@@ -30,7 +30,8 @@ impl Parser<'_> {
     }
 
     fn case(&mut self) -> Result<Option<Case>, Reason> {
-        const SEARCH: &str = "search|searches|call|lookup|request|query|tool|recherche|appel|requete|outil|model|modele";
+        const SEARCH: &str =
+            "search|searches|call|lookup|request|query|tool|recherche|appel|requete|outil|model|modele";
         let start = self.cursor.at;
         self.cursor.eat("@det|any|one|une*");
         if self.cursor.eat(SEARCH)
@@ -44,7 +45,13 @@ impl Parser<'_> {
             return Ok(Some(Case::Failure));
         }
         self.cursor.at = start;
-        if self.cursor.eat_any(&["there is|was an error|failure", "it fails", "elle echoue", "il y a une erreur", "une erreur se produit|survient"]) {
+        if self.cursor.eat_any(&[
+            "there is|was an error|failure",
+            "it fails",
+            "elle echoue",
+            "il y a une erreur",
+            "une erreur se produit|survient",
+        ]) {
             return Ok(Some(Case::Failure));
         }
         self.cursor.at = start;
@@ -79,7 +86,10 @@ impl Parser<'_> {
         };
         let test = if self.cursor.eat_any(&["starts|begins|start|begin with", "commence|debute par"]) {
             self.literal().map(Test::StartsWith)
-        } else if self.cursor.eat_any(&["contains|includes|mentions @det* word|text?", "contient|mentionne @det* mot?"]) {
+        } else if self
+            .cursor
+            .eat_any(&["contains|includes|mentions @det* word|text?", "contient|mentionne @det* mot?"])
+        {
             self.literal().map(Test::Contains)
         } else if self.cursor.eat("is|est blank|empty|vide") {
             Some(Test::Empty)
@@ -108,8 +118,12 @@ impl Parser<'_> {
         self.cursor.at = start;
         self.cursor.eat("@only");
         if let Some(value) = label
-            && self.cursor.eat("for|pour @det* lines|line|items|sentences|ones|those|lignes|phrases|elements|celles|ceux")
-            && self.cursor.eat("that|which|classified|labelled|labeled|qui|classees|etiquetees* are|is|were|sont|est*")
+            && self.cursor.eat(
+                "for|pour @det* lines|line|items|sentences|ones|those|lignes|phrases|elements|celles|ceux",
+            )
+            && self
+                .cursor
+                .eat("that|which|classified|labelled|labeled|qui|classees|etiquetees* are|is|were|sont|est*")
         {
             self.cursor.eat("classified|labelled|labeled|classees|etiquetees|tagged* as|comme|en* @det*");
             let wanted = match self.literal() {
@@ -179,7 +193,8 @@ impl Parser<'_> {
 
     /// "write 'ERROR' for that line and carry on".
     fn failure_body(&mut self) -> Result<bool, Reason> {
-        const GO_ON: &str = "carry|go|move|keep|continue|continues|continuez|continuer|poursuis|poursuivez|passe|passez";
+        const GO_ON: &str =
+            "carry|go|move|keep|continue|continues|continuez|continuer|poursuis|poursuivez|passe|passez";
         self.cursor.eat(",|:|just*");
         let mut written = None;
         loop {
@@ -196,7 +211,11 @@ impl Parser<'_> {
             } else if written.is_some() && self.cursor.sees("and|, @filler* carry|go|move|keep|continue") {
                 self.cursor.at += 1;
                 self.cursor.eat("@filler*");
-            } else if written.is_some() && self.cursor.sees("et|, @filler* continue|continuez|continuer|poursuis|poursuivez|passe|passez") {
+            } else if written.is_some()
+                && self
+                    .cursor
+                    .sees("et|, @filler* continue|continuez|continuer|poursuis|poursuivez|passe|passez")
+            {
                 self.cursor.at += 1;
                 self.cursor.eat("@filler*");
             }
@@ -229,7 +248,8 @@ impl Parser<'_> {
             self.cursor.at = end;
         }
         let gives_output = otherwise.as_ref().is_some_and(|(_, output)| *output) || then.1;
-        let otherwise = otherwise.map_or_else(|| Block { ops: Vec::new(), text: vec![newest] }, |(block, _)| block);
+        let otherwise =
+            otherwise.map_or_else(|| Block { ops: Vec::new(), text: vec![newest] }, |(block, _)| block);
         self.hide_values(values_before);
         let into = self.draft.declare(Kind::Chosen);
         self.draft.ops.push(Op::Choose { condition, then: then.0, otherwise, into });
@@ -264,7 +284,8 @@ impl Parser<'_> {
                 break;
             }
             let start = self.cursor.at;
-            let known = self.search_clause()? || self.ask_clause()? || self.task_clause()? || self.output_clause()?;
+            let known =
+                self.search_clause()? || self.ask_clause()? || self.task_clause()? || self.output_clause()?;
             self.cursor.eat("instead|plutot");
             if !known || !self.cursor.at_boundary() {
                 return Err(self.unread(start));

@@ -23,7 +23,14 @@ use super::template::shows_a_value;
 
 /// The whole of a description, read into a plan.
 pub(crate) fn parse(source: &str, tokens: &[Token], language: Language) -> Result<Plan, Reason> {
-    let mut parser = Parser { cursor: Cursor::new(source, tokens), draft: Draft::new(language), asked_model: false, pending_object: None, pending_alias: Vec::new(), in_branch: false };
+    let mut parser = Parser {
+        cursor: Cursor::new(source, tokens),
+        draft: Draft::new(language),
+        asked_model: false,
+        pending_object: None,
+        pending_alias: Vec::new(),
+        in_branch: false,
+    };
     parser.clauses()?;
     parser.finish()
 }
@@ -105,7 +112,13 @@ impl Parser<'_> {
             self.cursor.eat("step|etape @number|1|2|3|4|5|6|7|8|9 :|.|-");
             self.cursor.eat("@stop* @link* @filler*");
             self.cursor.eat_any(&PREAMBLES);
-            self.cursor.eat_any(&["after|once that|this|done|finished", "apres cela|ca|quoi", "veuillez", "thanks|thank you?", "merci"]);
+            self.cursor.eat_any(&[
+                "after|once that|this|done|finished",
+                "apres cela|ca|quoi",
+                "veuillez",
+                "thanks|thank you?",
+                "merci",
+            ]);
             if self.cursor.at == before {
                 return;
             }
@@ -167,6 +180,9 @@ impl Parser<'_> {
                 None => Output::Text(vec![newest]),
             },
         };
+        if (draft.numbered || draft.bulleted) && !draft.in_items() {
+            return Err(Reason::Conflict(self.cursor.source.trim().to_owned()));
+        }
         if draft.rank.is_some() && (draft.merged || draft.numbered || !draft.in_items()) {
             return Err(Reason::Conflict(self.cursor.source.trim().to_owned()));
         }
@@ -205,7 +221,8 @@ impl Parser<'_> {
 /// Whether a value is shown, handed on or decided by.
 fn is_used(value: usize, draft: &Draft, output: &Output) -> bool {
     fn in_text(text: &Text, value: usize) -> bool {
-        text.iter().any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) | Piece::Total(v) if *v == value))
+        text.iter()
+            .any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) | Piece::Total(v) if *v == value))
     }
     fn in_ops(ops: &[Op], value: usize) -> bool {
         ops.iter().any(|op| match op {
@@ -215,13 +232,17 @@ fn is_used(value: usize, draft: &Draft, output: &Output) -> bool {
             Op::Change { from, .. } | Op::Number { from, .. } => *from == value,
             Op::Choose { condition, then, otherwise, .. } => {
                 condition.value == value
-                    || [then, otherwise].iter().any(|block| in_text(&block.text, value) || in_ops(&block.ops, value))
+                    || [then, otherwise]
+                        .iter()
+                        .any(|block| in_text(&block.text, value) || in_ops(&block.ops, value))
             }
         })
     }
     let shown = match output {
         Output::Text(text) | Output::Strings(text) => in_text(text, value),
-        Output::Table(fields) | Output::Object { fields, .. } => fields.iter().any(|(_, text)| in_text(text, value)),
+        Output::Table(fields) | Output::Object { fields, .. } => {
+            fields.iter().any(|(_, text)| in_text(text, value))
+        }
     };
     shown || in_ops(&draft.ops, value) || draft.rank.is_some_and(|rank| rank.by == value)
 }

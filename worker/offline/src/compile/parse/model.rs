@@ -67,7 +67,8 @@ impl Parser<'_> {
             self.cursor.at = start;
         }
         let body = self.cursor.at;
-        if !self.cursor.sees("@summarise|@translate|@classify|@rate|@rewrite") && !self.cursor.sees("sum up") {
+        if !self.cursor.sees("@summarise|@translate|@classify|@rate|@rewrite") && !self.cursor.sees("sum up")
+        {
             self.cursor.at = start;
             return Ok(false);
         }
@@ -177,7 +178,9 @@ impl Parser<'_> {
                 ")" if depth == 0 => return at,
                 ")" => depth -= 1,
                 "." | ";" | "!" if depth == 0 => return at,
-                "," | "and" | "then" | "et" | "puis" | "ensuite" | ":" if depth == 0 && self.clause_follows(at) => {
+                "," | "and" | "then" | "et" | "puis" | "ensuite" | ":"
+                    if depth == 0 && self.clause_follows(at) =>
+                {
                     return at;
                 }
                 _ => {}
@@ -199,7 +202,10 @@ impl Parser<'_> {
         ahead.at += 1;
         let object = ahead.sees_quoted()
             || ahead.sees("only|just|uniquement|seulement|as|all|it|them|the|this|each|every|le|la|les|l|ce|chaque|un|une|a|to|followed|suivi");
-        if is_one_of("if|si|when|otherwise|sinon|for|pour|join|separate|separated|sort|order|number|trie|ask|demande", &verb) {
+        if is_one_of(
+            "if|si|when|otherwise|sinon|for|pour|join|separate|separated|sort|order|number|trie|ask|demande",
+            &verb,
+        ) {
             return object || is_one_of("otherwise|sinon|if|si", &verb);
         }
         let asks = is_one_of("@summarise|@translate|@classify|@rate|@rewrite|@tell|@merge", &verb);
@@ -207,7 +213,11 @@ impl Parser<'_> {
         if outputs {
             // "and give an example" goes on, "and give '[line]'" or "and return the summary" does not.
             let undecided = is_one_of("give|list|write|answer|reply|report|donne|liste|ecris|reponds", &verb);
-            return if undecided { ahead.sees_quoted() || ahead.sees("only|just|as|it|them|uniquement") } else { true };
+            return if undecided {
+                ahead.sees_quoted() || ahead.sees("only|just|as|it|them|uniquement")
+            } else {
+                true
+            };
         }
         if is_one_of("@search", &verb) {
             return object || ahead.sees("for|with|in|avec|dans|sur|paradigm_search");
@@ -290,6 +300,7 @@ impl Parser<'_> {
         let mut about: Vec<usize> = Vec::new();
         let mut each_words = None;
         let saved = self.cursor.at;
+        let verb = &self.cursor.tokens[from].folded;
         self.cursor.at = from + 1;
         while self.cursor.at < end {
             let start = self.cursor.at;
@@ -301,7 +312,8 @@ impl Parser<'_> {
                 continue;
             };
             // "in one sentence" is a length, not the sentence.
-            let measure = noun.each.is_none() && is_one_of("in|en|into|par", &self.cursor.tokens[start - 1].folded);
+            let measure =
+                noun.each.is_none() && is_one_of("in|en|into|par", &self.cursor.tokens[start - 1].folded);
             if measure && noun.meaning == Meaning::Item {
                 continue;
             }
@@ -315,6 +327,12 @@ impl Parser<'_> {
                 Meaning::Pronoun | Meaning::Formatted | Meaning::Position | Meaning::Total => None,
                 _ => self.draft.resolve(&noun.meaning),
             };
+            // "summarise the result" before there is one.
+            let object =
+                start == from + 1 && is_one_of("@summarise|@translate|@classify|@rate|@rewrite|@merge", verb);
+            if object && value.is_none() && !matches!(noun.meaning, Meaning::Pronoun | Meaning::Formatted) {
+                return Err(Reason::UnknownName(noun.head));
+            }
             if let Some(value) = value
                 && !about.contains(&value)
             {
@@ -357,7 +375,14 @@ impl Parser<'_> {
     fn push_model_call(&mut self, argument: Text, kind: Kind, labels: Vec<String>) {
         let into = self.draft.declare(kind);
         let title = step_title(kind, self.draft.language).to_owned();
-        self.draft.ops.push(Op::Call(Call { tool: Tool::Model, argument, into, labels, only_if: None, title }));
+        self.draft.ops.push(Op::Call(Call {
+            tool: Tool::Model,
+            argument,
+            into,
+            labels,
+            only_if: None,
+            title,
+        }));
     }
 
     /// The line above a value in a prompt.
@@ -490,7 +515,8 @@ fn uncapitalise(text: &str) -> String {
 
 /// "each line" is "this line" in the prompt about one of them.
 fn this_word(noun: &str, language: Language) -> &'static str {
-    let feminine = is_one_of("ligne|phrase|question|entree|ville|entreprise|societe|personne|requete|affirmation", noun);
+    let feminine =
+        is_one_of("ligne|phrase|question|entree|ville|entreprise|societe|personne|requete|affirmation", noun);
     match language {
         Language::En => "this",
         Language::Fr if feminine => "cette",

@@ -63,7 +63,10 @@ impl Parser<'_> {
     /// "sort them by rating, highest first": only by a number the program has.
     pub(super) fn rank_clause(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.cursor.eat("sort|sorted|order|ordered|rank|ranked|trie|triez|trier|triees|tries|classees|ordonne") {
+        if self
+            .cursor
+            .eat("sort|sorted|order|ordered|rank|ranked|trie|triez|trier|triees|tries|classees|ordonne")
+        {
             let aliases = self.draft.aliases();
             noun_phrase(&mut self.cursor, &aliases);
             if self.cursor.eat("by|par|selon|according") {

@@ -24,12 +24,23 @@ impl Parser<'_> {
     pub(super) fn output_clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
         self.cursor.eat("the|your|le|la|final|each|chaque*");
-        let noun_form = self.cursor.eat_any(&["format|output|result|resultat|sortie is|should|must|sera|doit be|etre? :?", "format|output|sortie :"]);
+        let noun_form = self.cursor.eat_any(&[
+            "format|output|result|resultat|sortie is|should|must|sera|doit be|etre? :?",
+            "format|output|sortie :",
+        ]);
         if !noun_form {
             self.cursor.at = start;
-            let verb = self.cursor.eat_any(&["mets|mettez|mettre en forme", "answer|reply|respond|reponds|repondez with|avec|par", "@output"]);
+            let verb = self.cursor.eat_any(&[
+                "mets|mettez|mettre en forme",
+                "answer|reply|respond|reponds|repondez with|avec|par",
+                "@output",
+            ]);
             // "Each line as 'x'": the verb may have been said for several clauses.
-            if !verb && !(self.draft.output.is_none() && self.cursor.sees("as|comme|sous") && !self.draft.ops.is_empty()) {
+            if !verb
+                && !(self.draft.output.is_none()
+                    && self.cursor.sees("as|comme|sous")
+                    && !self.draft.ops.is_empty())
+            {
                 return Ok(false);
             }
         }
@@ -53,11 +64,20 @@ impl Parser<'_> {
         {
             return Ok(true);
         }
-        if self.draft.number().is_some() && self.cursor.eat_any(&["as a|an? integer", "as a|an whole number", "en entier", "sous forme d entier|un? entier?", "rounded|arrondi"]) {
+        if self.draft.number().is_some()
+            && self.cursor.eat_any(&[
+                "as a|an? integer",
+                "as a|an whole number",
+                "en entier",
+                "sous forme d entier|un? entier?",
+                "rounded|arrondi",
+            ])
+        {
             self.draft.whole_numbers = true;
             return Ok(true);
         }
-        if self.default_of_guarded() || self.order() || self.separator() || self.manner() || self.numbering() {
+        if self.default_of_guarded() || self.order() || self.separator() || self.manner() || self.numbering()
+        {
             said.detail = true;
             return Ok(true);
         }
@@ -87,7 +107,7 @@ impl Parser<'_> {
             }
             self.cursor.at = here;
         }
-        self.surroundings(said)? .then_some(true).map_or_else(|| self.output_object(said), Ok)
+        self.surroundings(said)?.then_some(true).map_or_else(|| self.output_object(said), Ok)
     }
 
     fn format_word(&mut self) -> bool {
@@ -113,11 +133,16 @@ impl Parser<'_> {
 
     /// "preceded by 'Answer: '", "followed by its reply", "for each line", "par ligne".
     fn surroundings(&mut self, said: &mut Said) -> Result<bool, Reason> {
-        if self.cursor.eat_any(&["preceded|prefixed|introduced|starting by|with", "precede|precedee|precedes|precedees|prefixe de|d|par", "after"]) {
+        if self.cursor.eat_any(&[
+            "preceded|prefixed|introduced|starting by|with",
+            "precede|precedee|precedes|precedees|prefixe de|d|par",
+            "after",
+        ]) {
             said.before = self.quoted_row(true)?.ok_or_else(|| self.unread_here())?;
             return Ok(true);
         }
-        let followed = self.cursor.eat_any(&["followed|ending by|with", "suivi|suivie|suivis|suivies de|d|du|par"]);
+        let followed =
+            self.cursor.eat_any(&["followed|ending by|with", "suivi|suivie|suivis|suivies de|d|du|par"]);
         if followed {
             said.after.extend(self.row_part()?.ok_or_else(|| self.unread_here())?);
             self.row_tail(&mut said.after)?;
@@ -160,7 +185,9 @@ impl Parser<'_> {
             return Ok(true);
         }
         if self.cursor.eat_any(&["one|a|une? line|block|entry|ligne per|par|for|each*"]) {
-            self.cursor.eat("@quality");
+            if self.cursor.eat("distinct|unique|different") {
+                self.draft.distinct.get_or_insert(false);
+            }
             if let Some(noun) = self.noun()?
                 && noun.meaning == Meaning::Item
             {
@@ -181,7 +208,8 @@ impl Parser<'_> {
         if self.cursor.eat("and|et")
             && let Some(second) = self.noun()?
             && second.each.is_none()
-            && (self.cursor.at_boundary() || self.cursor.sees("as|in|comme|sous|for|pour|par|per|separated|separes"))
+            && (self.cursor.at_boundary()
+                || self.cursor.sees("as|in|comme|sous|for|pour|par|per|separated|separes"))
             && let Some(first) = said.object.as_ref().and_then(|noun| self.draft.piece(noun))
             && let Some(second) = self.draft.piece(&second)
             && first != second
@@ -211,7 +239,11 @@ impl Parser<'_> {
             let fixed = self.in_branch && !shows_a_value(&shows) && !raw.contains(['[', '{', '<']);
             return if fixed { Ok(Some(shows)) } else { template(raw, &self.draft).map(Some) };
         }
-        let mut text = if literal { vec![Piece::Literal(raw.to_owned())] } else { template_or_literal(raw, &self.draft) };
+        let mut text = if literal {
+            vec![Piece::Literal(raw.to_owned())]
+        } else {
+            template_or_literal(raw, &self.draft)
+        };
         self.row_tail(&mut text)?;
         Ok(Some(text))
     }
@@ -221,7 +253,12 @@ impl Parser<'_> {
         let mut chained = false;
         loop {
             let start = self.cursor.at;
-            let link = self.cursor.eat_any(&["followed by|with", "suivi|suivie|suivis de|d|du|par", "+", "then|puis"]);
+            let link = self.cursor.eat_any(&[
+                "followed by|with",
+                "suivi|suivie|suivis de|d|du|par",
+                "+",
+                "then|puis",
+            ]);
             // "and" goes on with the row only if a text or value follows, not a new clause.
             let also = !link && chained && self.cursor.eat("and|et then|puis?");
             if !link && !also {
@@ -273,7 +310,8 @@ impl Parser<'_> {
         let Some(last) = last else { return Ok(None) };
         // Words before the first placeholder that belong to the sentence, not to the template, would be read as text:
         // at most a heading is accepted there.
-        let first = self.cursor.tokens[self.cursor.at..].iter().position(|t| matches!(t.kind, TokenKind::Slot(_)));
+        let first =
+            self.cursor.tokens[self.cursor.at..].iter().position(|t| matches!(t.kind, TokenKind::Slot(_)));
         if first.is_none_or(|words| words > MAX_HEADING_TOKENS) {
             return Ok(None);
         }
@@ -288,21 +326,42 @@ impl Parser<'_> {
         self.cursor.eat_any(&["as|in|into", "sous* la? forme de|d", "en|dans|comme"]);
         self.cursor.eat("@det*");
         self.cursor.eat("@number column|columns");
-        let array = self.cursor.eat_any(&["json array|list|tableau|liste", "array|list|tableau|liste json", "array|list|tableau|liste in|en|au format? json"]);
-        if array || self.cursor.eat_any(&["json object|objet", "object|objet json", "object|objet in|en|au format? json", "format? json"]) {
+        let array = self.cursor.eat_any(&[
+            "json array|list|tableau|liste",
+            "array|list|tableau|liste json",
+            "array|list|tableau|liste in|en|au format? json",
+        ]);
+        if array
+            || self.cursor.eat_any(&[
+                "json object|objet",
+                "object|objet json",
+                "object|objet in|en|au format? json",
+                "format? json",
+            ])
+        {
             said.output = Some(self.json(array)?);
             return Ok(true);
         }
-        if self.cursor.eat_any(&["markdown? table in|en? markdown?", "tableau|table en|au? format? markdown?"]) {
+        if self
+            .cursor
+            .eat_any(&["markdown? table in|en? markdown?", "tableau|table en|au? format? markdown?"])
+        {
             said.output = Some(Output::Table(self.columns()?));
             return Ok(true);
         }
-        if self.cursor.eat_any(&["markdown? report|document|note|page in|en? markdown?", "rapport|document|fiche|note|page en|au? format? markdown?"]) {
+        if self.cursor.eat_any(&[
+            "markdown? report|document|note|page in|en? markdown?",
+            "rapport|document|fiche|note|page en|au? format? markdown?",
+        ]) {
             said.output = Some(Output::Text(self.report()?));
             return Ok(true);
         }
         let numbered = self.cursor.eat_any(&["numbered list", "liste numerotee"]);
-        if numbered || self.cursor.eat_any(&["bullet|bulleted|bullets|unordered|dashed points|list?", "liste a puces|tirets"]) {
+        if numbered
+            || self
+                .cursor
+                .eat_any(&["bullet|bulleted|bullets|unordered|dashed points|list?", "liste a puces|tirets"])
+        {
             if numbered {
                 self.draft.numbered = true;
             } else {
@@ -396,12 +455,17 @@ impl Parser<'_> {
         loop {
             let at = self.cursor.at;
             let token = self.cursor.peek();
-            let stop = token.is_none_or(|t| t.kind == TokenKind::Break || matches!(t.folded.as_str(), "." | ";" | ")"));
+            let stop = token
+                .is_none_or(|t| t.kind == TokenKind::Break || matches!(t.folded.as_str(), "." | ";" | ")"));
             let link = self.cursor.sees("then|puis|in|dans|with|avec|one|une|as|:")
                 || (self.cursor.sees(",|and|et") && (piped || self.new_clause_after_name()));
             let between = if piped { self.cursor.at_pipe() } else { self.cursor.sees(",|and|et|/") };
             if stop || link || between {
-                let name = self.cursor.typed(from, at).trim().trim_matches(['\'', '"', '«', '»', '“', '”', '`', ' ', '\u{a0}']);
+                let name = self
+                    .cursor
+                    .typed(from, at)
+                    .trim()
+                    .trim_matches(['\'', '"', '«', '»', '“', '”', '`', ' ', '\u{a0}']);
                 if !name.is_empty() {
                     names.push(name.to_owned());
                 }
@@ -425,7 +489,8 @@ impl Parser<'_> {
     fn assign(&mut self, names: &[String]) -> Result<Vec<(String, Text)>, Reason> {
         let marked = names.iter().map(|name| format!("[{name}]")).collect::<Vec<_>>().join("\u{0}");
         let text = template(&marked, &self.draft)?;
-        let pieces: Vec<Piece> = text.into_iter().filter(|piece| !matches!(piece, Piece::Literal(_))).collect();
+        let pieces: Vec<Piece> =
+            text.into_iter().filter(|piece| !matches!(piece, Piece::Literal(_))).collect();
         if pieces.len() != names.len() {
             return Err(Reason::UnknownName(names.join(", ")));
         }
@@ -454,13 +519,17 @@ impl Parser<'_> {
             && text.iter().any(|piece| matches!(piece, Piece::Total(_)))
         {
             // A total is about all items: nothing of a single one can stand beside it.
-            if self.draft.split.is_none() || text.iter().any(|p| matches!(p, Piece::Value(_) | Piece::Position)) {
+            if self.draft.split.is_none()
+                || text.iter().any(|p| matches!(p, Piece::Value(_) | Piece::Position))
+            {
                 return Err(self.unread(start));
             }
             self.draft.merged = true;
         }
         match (new, &self.draft.output) {
-            (Some(Output::Text(text)), None) if self.draft.in_items() && !self.in_branch && !shows_a_value(&text) => {
+            (Some(Output::Text(text)), None)
+                if self.draft.in_items() && !self.in_branch && !shows_a_value(&text) =>
+            {
                 Err(Reason::UnknownName(self.cursor.typed(start, self.cursor.at).to_owned()))
             }
             (Some(output), None) => {
@@ -476,7 +545,8 @@ impl Parser<'_> {
 
     /// What a noun alone gives back; None when it speaks of what is given back anyway.
     fn object_output(&self, noun: &Noun) -> Result<Option<Output>, Reason> {
-        let formatted = self.draft.output.is_some() && (noun.plural || noun.meaning == Meaning::Pronoun || noun.meaning == Meaning::Newest);
+        let formatted = self.draft.output.is_some()
+            && (noun.plural || noun.meaning == Meaning::Pronoun || noun.meaning == Meaning::Newest);
         if noun.meaning == Meaning::Formatted || formatted {
             return Ok(None);
         }
@@ -487,7 +557,11 @@ impl Parser<'_> {
         // "the results" of several searches are all of them.
         let results: Vec<usize> =
             self.draft.made().filter(|value| self.draft.values[*value].kind == Kind::Result).collect();
-        if noun.plural && noun.meaning == Meaning::Newest && results.len() > 1 && results.last() == Some(&self.draft.newest()) {
+        if noun.plural
+            && noun.meaning == Meaning::Newest
+            && results.len() > 1
+            && results.last() == Some(&self.draft.newest())
+        {
             let mut text = Text::new();
             for value in results {
                 if !text.is_empty() {

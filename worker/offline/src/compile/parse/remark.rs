@@ -7,7 +7,14 @@ use crate::compile::plan::Split;
 impl Parser<'_> {
     pub(super) fn remark_clause(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.default_of_guarded() || self.order() || self.blanks() || self.repeats() || self.numbering() || self.separator() || self.manner() {
+        if self.default_of_guarded()
+            || self.order()
+            || self.blanks()
+            || self.repeats()
+            || self.numbering()
+            || self.separator()
+            || self.manner()
+        {
             if self.cursor.at_boundary() {
                 return true;
             }
@@ -60,7 +67,8 @@ impl Parser<'_> {
         ];
         if self.draft.distinct.is_some() && self.cursor.eat_any(&CASE) {
             self.draft.distinct = Some(true);
-            self.cursor.eat("and|et @det* surrounding|leading|trailing? blanks|whitespace|spaces|espaces|blancs");
+            self.cursor
+                .eat("and|et @det* surrounding|leading|trailing? blanks|whitespace|spaces|espaces|blancs");
             return true;
         }
         if self.draft.split.is_some()
@@ -129,7 +137,8 @@ impl Parser<'_> {
             && self.cursor.eat("between|entre")
         {
             let aliases = self.draft.aliases();
-            let named = noun_phrase(&mut self.cursor, &aliases).is_some_and(|n| n.meaning != Meaning::Position);
+            let named =
+                noun_phrase(&mut self.cursor, &aliases).is_some_and(|n| n.meaning != Meaning::Position);
             if named || self.cursor.eat("them|each|chaque|elles|eux") {
                 self.draft.separator = Some(as_output(separator));
                 return true;

@@ -43,7 +43,9 @@ impl Parser<'_> {
             }
         }
         // "Answer the question" says with what only if the documents are named.
-        if is_one_of("@answer", &self.cursor.tokens[start].folded) && !in_documents {
+        let named =
+            || self.cursor.tokens[start..self.cursor.at].iter().any(|t| is_one_of("@document", &t.folded));
+        if is_one_of("@answer", &self.cursor.tokens[start].folded) && !in_documents && !named() {
             self.cursor.at = start;
             return Ok(false);
         }
@@ -71,7 +73,10 @@ impl Parser<'_> {
         if unsure {
             let reached = self.cursor.at;
             self.cursor.at = start;
-            if self.cursor.sees("@answer|use|call|run|make|do|utilise|appelle|fais|query|interroge|get|find|retrieve") {
+            if self
+                .cursor
+                .sees("@answer|use|call|run|make|do|utilise|appelle|fais|query|interroge|get|find|retrieve")
+            {
                 return Ok(false);
             }
             self.cursor.at = reached;
@@ -121,8 +126,7 @@ impl Parser<'_> {
     /// Where and with what: says nothing new, there is one search.
     fn search_place(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.cursor.eat("with|using|via|through|by|in|avec|par|dans")
-            && eat_search_tool(&mut self.cursor)
+        if self.cursor.eat("with|using|via|through|by|in|avec|par|dans") && eat_search_tool(&mut self.cursor)
         {
             self.cursor.eat("function|tool|()");
             return true;
@@ -132,7 +136,12 @@ impl Parser<'_> {
             return true;
         }
         self.cursor.at = start;
-        if self.cursor.eat_any(&["based on", "a partir de|d|du|des", "in|within|through|across|from|against|on|dans|parmi|sur|among|using|with|avec|de|d"]) && eat_documents(&mut self.cursor) {
+        if self.cursor.eat_any(&[
+            "based on",
+            "a partir de|d|du|des",
+            "in|within|through|across|from|against|on|dans|parmi|sur|among|using|with|avec|de|d",
+        ]) && eat_documents(&mut self.cursor)
+        {
             return true;
         }
         self.cursor.at = start;
@@ -181,7 +190,9 @@ impl Parser<'_> {
         }
         let piece = match noun.meaning {
             // "find the answer": nothing was found yet, so the item is asked.
-            Meaning::Newest if self.draft.search_subject() == self.draft.subject() || self.draft.newest() == 0 => {
+            Meaning::Newest
+                if self.draft.search_subject() == self.draft.subject() || self.draft.newest() == 0 =>
+            {
                 self.draft.piece_of(self.draft.search_subject())
             }
             Meaning::Pronoun => self.draft.piece_of(self.draft.search_subject()),
@@ -231,7 +242,9 @@ impl Parser<'_> {
                 return Ok(None);
             }
             match self.noun()? {
-                Some(noun) if noun.meaning == Meaning::Item || noun.meaning == Meaning::Pronoun => self.draft.piece_of(0),
+                Some(noun) if noun.meaning == Meaning::Item || noun.meaning == Meaning::Pronoun => {
+                    self.draft.piece_of(0)
+                }
                 Some(noun) if matches!(noun.meaning, Meaning::Alias(_)) => match self.draft.piece(&noun) {
                     Some(piece) => piece,
                     None => return Ok(None),
@@ -240,7 +253,8 @@ impl Parser<'_> {
             }
         };
         // "the summary of the line" names a value there is; "the price of the line" is something to look for.
-        let known = meaning_of(&head, &self.draft.aliases()).and_then(|meaning| self.draft.piece_for(&meaning));
+        let known =
+            meaning_of(&head, &self.draft.aliases()).and_then(|meaning| self.draft.piece_for(&meaning));
         if known.is_some() && !self.draft.aliases().values.contains(&head) {
             return Ok(None);
         }
@@ -254,8 +268,7 @@ impl Parser<'_> {
         } else {
             let mut ahead = self.cursor;
             let aliases = self.draft.aliases();
-            ahead.eat("of|for|about|de|du|des|d|pour|sur")
-                && noun_phrase(&mut ahead, &aliases).is_some()
+            ahead.eat("of|for|about|de|du|des|d|pour|sur") && noun_phrase(&mut ahead, &aliases).is_some()
         }
     }
 }

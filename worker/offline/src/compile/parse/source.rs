@@ -2,18 +2,27 @@
 
 use super::Parser;
 use crate::compile::error::Reason;
-use crate::compile::noun::{Meaning, eat_input, eat_separator, noun_phrase};
+use crate::compile::noun::{Aliases, Meaning, eat_input, eat_separator, noun_phrase};
 use crate::compile::plan::Split;
 
 impl Parser<'_> {
     pub(super) fn source_clause(&mut self) -> Result<bool, Reason> {
-        Ok(self.starting_point()? || self.for_each()? || self.line_by_line()? || self.split_clause()? || self.declaration()?)
+        Ok(self.starting_point()?
+            || self.for_each()?
+            || self.line_by_line()?
+            || self.split_clause()?
+            || self.declaration()?)
     }
 
     /// "From the name of a company:", "À partir du nom d'une entreprise :".
     fn starting_point(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
-        let introduced = self.cursor.eat_any(&["from|given|starting", "a partir de|d|du|des", "etant donne|donnee", "d apres"]);
+        let introduced = self.cursor.eat_any(&[
+            "from|given|starting",
+            "a partir de|d|du|des",
+            "etant donne|donnee",
+            "d apres",
+        ]);
         if introduced && self.draft.ops.is_empty() {
             self.cursor.eat("from|with?");
             self.cursor.eat("@det*");
@@ -72,7 +81,10 @@ impl Parser<'_> {
         ]);
         eat_input(&mut self.cursor);
         let unit = self.cursor.word(0);
-        if matches!(self.cursor.word(1), "by" | "par" | "after") && self.cursor.word(2) == unit && !unit.is_empty() {
+        if matches!(self.cursor.word(1), "by" | "par" | "after")
+            && self.cursor.word(2) == unit
+            && !unit.is_empty()
+        {
             let split = match unit {
                 "line" | "ligne" => Split::Lines,
                 "sentence" | "phrase" => Split::Sentences,
@@ -91,7 +103,10 @@ impl Parser<'_> {
     /// "Split the input into sentences", "Découpe le texte en morceaux de 500 caractères au plus".
     fn split_clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
-        if !self.cursor.eat("split|divide|break|cut|chunk|decoupe|decoupez|decouper|separe|separez|divise|divisez") {
+        if !self
+            .cursor
+            .eat("split|divide|break|cut|chunk|decoupe|decoupez|decouper|separe|separez|divise|divisez")
+        {
             return Ok(false);
         }
         eat_input(&mut self.cursor);
@@ -108,7 +123,7 @@ impl Parser<'_> {
             if self.cursor.eat("chunks|pieces|parts|blocks|morceaux|blocs|parties|segments|tranches") {
                 return self.chunk_size(start);
             }
-            let aliases = self.draft.aliases();
+            let aliases = Aliases { whole: false, ..self.draft.aliases() };
             if let Some(noun) = noun_phrase(&mut self.cursor, &aliases)
                 && noun.meaning == Meaning::Item
             {
@@ -126,7 +141,9 @@ impl Parser<'_> {
     fn chunk_size(&mut self, start: usize) -> Result<bool, Reason> {
         self.cursor.eat_any(&["of|de", "with|no"]);
         self.cursor.eat_any(&["at most", "up to", "no more than", "maximum", "au plus|maximum"]);
-        let Some(size) = self.cursor.number().filter(|size| *size > 0) else { return Err(self.unread_here()) };
+        let Some(size) = self.cursor.number().filter(|size| *size > 0) else {
+            return Err(self.unread_here());
+        };
         if !self.cursor.eat("characters|character|chars|caracteres|caractere") {
             return Err(self.unread_here());
         }
@@ -147,12 +164,14 @@ impl Parser<'_> {
     fn declaration(&mut self) -> Result<bool, Reason> {
         const IS: &str = "is|are|holds|hold|contains|contain|has|lists|est|contient|comporte|represente|sont";
         let start = self.cursor.at;
-        let aliases = self.draft.aliases();
+        let aliases = Aliases { whole: false, ..self.draft.aliases() };
         let subject = noun_phrase(&mut self.cursor, &aliases);
         let about_input = subject.as_ref().is_some_and(|noun| noun.meaning == Meaning::Item);
         // "The names are separated by commas".
         if let Some(noun) = subject.as_ref().filter(|_| about_input)
-            && self.cursor.eat("are|is|sont|est separated|delimited|separes|separees|separe|separee by|with|par")
+            && self
+                .cursor
+                .eat("are|is|sont|est separated|delimited|separes|separees|separe|separee by|with|par")
         {
             let separator = eat_separator(&mut self.cursor).ok_or_else(|| self.unread_here())?;
             let head = noun.head.clone();
@@ -172,7 +191,12 @@ impl Parser<'_> {
             self.cursor.at = start;
             return Ok(false);
         };
-        if self.cursor.eat_any(&["per|by|par line|ligne", "on each|every line", "one per line", "un|une par ligne"]) {
+        if self.cursor.eat_any(&[
+            "per|by|par line|ligne",
+            "on each|every line",
+            "one per line",
+            "un|une par ligne",
+        ]) {
             split = Some(Split::Lines);
         } else if self.cursor.eat("separated|delimited|separes|separees|separe by|with|par") {
             split = Some(Split::On(eat_separator(&mut self.cursor).ok_or_else(|| self.unread_here())?));
@@ -192,7 +216,9 @@ impl Parser<'_> {
             "newline" | "line" => "\n",
             _ => return None,
         };
-        self.cursor.eat("@stop|comma|semicolon|pipe|newline|line separated|delimited").then(|| Split::On(separator.to_owned()))
+        self.cursor
+            .eat("@stop|comma|semicolon|pipe|newline|line separated|delimited")
+            .then(|| Split::On(separator.to_owned()))
     }
 
     /// A noun the description chooses itself: "product", "nom de société" (its first word counts).

@@ -1,0 +1,141 @@
+//! What is between a socket and a handler, with the bytes of clients that mean no good.
+
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{
+    client::{DEADLINE, read_answer, request},
+    fixture::Fixture,
+};
+
+#[tokio::test]
+async fn there_is_exactly_one_host_and_it_is_ours() {
+    let api = Fixture::start().await;
+    for (head, status, code) in [
+        ("GET /jobs HTTP/1.1\r\n\r\n", 400, "invalid_host"),
+        ("GET /jobs HTTP/1.0\r\n\r\n", 400, "invalid_host"),
+        ("GET /jobs HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400, "invalid_host"),
+        ("GET /jobs HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "invalid_host"),
+        ("GET /jobs HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, "forbidden"),
+        ("GET /nothing HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403, "forbidden"),
+        ("GET http://evil.example/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n", 403, "forbidden"),
+    ] {
+        api.client.exchange(head.as_bytes()).await.problem(status, code);
+    }
+    for host in ["localhost", "localhost:8000", "127.0.0.1:9", "[::1]:80"] {
+        let head = format!("GET /jobs HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        api.client.exchange(head.as_bytes()).await.expect(200);
+    }
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn what_frames_a_body_in_two_ways_is_not_understood_as_two_requests() {
+    let api = Fixture::start().await;
+    let host = "Host: localhost\r\nContent-Type: application/json\r\n";
+    for framing in [
+        "Content-Length: 2\r\nContent-Length: 3\r\n",
+        "Content-Length: +2\r\n",
+        "Content-Length: 2, 3\r\n",
+        "Transfer-Encoding: identity\r\n",
+        "Transfer-Encoding: chunked, gzip\r\n",
+        "Content-Length : 2\r\n",
+        "X: a\r\n b\r\n",
+        "X: \0\r\n",
+    ] {
+        let bytes = format!("POST /workflows HTTP/1.1\r\n{host}{framing}\r\n{{}}");
+        assert_eq!(api.client.exchange(bytes.as_bytes()).await.status, 400, "{framing:?}");
+    }
+    // Both given: the chunks win, the rest is no second request, and the connection ends.
+    let smuggled = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let both = format!(
+        "POST /workflows HTTP/1.1\r\n{host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"
+    );
+    let mut stream = api.client.connect().await;
+    stream.get_mut().write_all(both.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut all);
+    let _ = tokio::time::timeout(DEADLINE, reading).await.expect("the connection ends");
+    let all = String::from_utf8_lossy(&all);
+    assert!(all.matches("HTTP/1.1 ").count() <= 1 && !all.contains("HTTP/1.1 200"), "{all}");
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_and_said_so() {
+    let api = Fixture::start().await;
+    let wide = "x".repeat(70 << 10);
+    api.client.send("GET", "/jobs", &[("x-wide", &wide)], None).await.problem(431, "header_too_large");
+    let (half, path) = (&wide[..40 << 10], format!("/jobs?status={}", &wide[..40 << 10]));
+    api.client.send("GET", &path, &[("x-wide", half)], None).await.problem(431, "header_too_large");
+    let huge = json!({"description": "d", "code": "x".repeat(5 << 20)}).to_string();
+    let json = [("content-type", "application/json")];
+    api.client
+        .exchange(&request("POST", "/workflows", &json, huge.as_bytes()))
+        .await
+        .problem(413, "too_large");
+    let mut chunked =
+        b"POST /workflows HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for piece in huge.as_bytes().chunks(1 << 16) {
+        chunked.extend(format!("{:x}\r\n", piece.len()).as_bytes());
+        chunked.extend(piece);
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\n");
+    api.client.exchange(&chunked).await.problem(413, "too_large");
+    // Who asks first is told before the body is sent.
+    let ask = "POST /workflows HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n";
+    api.client.exchange(ask.as_bytes()).await.problem(413, "too_large");
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn every_answer_names_its_request_and_is_not_kept_or_sniffed() {
+    let api = Fixture::start().await;
+    for path in ["/jobs", "/nothing", "/healthz", "/webhook-secret"] {
+        let answer = api.client.get(path).await;
+        assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert!(answer.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("server"), None);
+    }
+    let mine = api.client.send("GET", "/nothing", &[("x-request-id", "mine-1")], None).await;
+    assert_eq!(mine.problem(404, "not_found")["request_id"], "mine-1");
+    let odd = api.client.send("GET", "/jobs", &[("x-request-id", "a\"b{}")], None).await;
+    assert!(odd.header("x-request-id").unwrap().starts_with("req_"));
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn several_requests_may_share_a_connection() {
+    let api = Fixture::start().await;
+    let mut stream = api.client.connect().await;
+    for _ in 0..3 {
+        let head = b"GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        stream.get_mut().write_all(head).await.unwrap();
+        read_answer(&mut stream).await.expect(200);
+    }
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let api = Fixture::start().await;
+    let body = json!({"description": "d"});
+    let cross = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
+    api.client.send("POST", "/workflows", &cross, Some(&body)).await.problem(403, "forbidden");
+    assert_eq!(api.client.get("/workflows").await.expect(200)["data"], json!([]));
+    let own = [("sec-fetch-site", "same-origin")];
+    api.client.send("POST", "/workflows", &own, Some(&body)).await.expect(202);
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn two_apis_in_one_process_are_stopped_apart() {
+    let (one, two) = (Fixture::start().await, Fixture::start().await);
+    one.finish().await;
+    two.client.get("/readyz").await.expect(200);
+    two.finish().await;
+}

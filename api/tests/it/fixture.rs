@@ -1,0 +1,170 @@
+//! A Redis of its own and an api in this process, for each test; and a worker's moves.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use api::{StartError, config::Config};
+use serde_json::{Value, json};
+use shared::{
+    config::Vars,
+    job::{JobSpec, Queue},
+    store::{Claim, Finish, Store, StoreConfig},
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, DEADLINE};
+
+/// 32 bytes in base64.
+const SECRETS_KEY: &str = "c2VjcmV0cyBrZXkgb2YgdGhlIGFwaSdzIHRlc3RzISE=";
+
+/// A private redis-server; killed when dropped.
+pub struct Redis {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Redis {
+    pub async fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let child = Self::spawn(folder.path());
+        let redis = Self { child, folder };
+        redis.until_ready().await;
+        redis
+    }
+
+    fn spawn(folder: &Path) -> Child {
+        Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket"])
+            .arg(folder.join("redis.sock"))
+            .arg("--dir")
+            .arg(folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed")
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
+    }
+
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub async fn restart(&mut self) {
+        self.stop();
+        self.child = Self::spawn(self.folder.path());
+        self.until_ready().await;
+    }
+
+    async fn until_ready(&self) {
+        let store = Store::new(&StoreConfig::new(self.url())).unwrap();
+        let ready = async {
+            while store.ping().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, ready).await.expect("redis-server answers");
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// An api on a Redis.
+pub struct Fixture {
+    pub client: Client,
+    pub store: Store,
+    pub shutdown: CancellationToken,
+    pub redis: Redis,
+    served: JoinHandle<Result<(), StartError>>,
+}
+
+impl Fixture {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With more settings.
+    pub async fn with(settings: &[(&str, &str)]) -> Self {
+        let redis = Redis::start().await;
+        let url = redis.url();
+        let all = [&[("REDIS_URL", url.as_str()), ("SECRETS_KEY", SECRETS_KEY)], settings].concat();
+        let vars = Vars::new(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let config = Config::from_vars(vars).unwrap();
+        let store = Store::new(&config.store).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client { address: listener.local_addr().unwrap() };
+        let shutdown = CancellationToken::new();
+        let served = tokio::spawn(api::serve(listener, config, shutdown.clone()));
+        let fixture = Self { client, store, shutdown, redis, served };
+        fixture.client.get("/readyz").await.expect(200);
+        fixture
+    }
+
+    /// Stops the api and asserts that it ends in time and well.
+    pub async fn finish(self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(DEADLINE, self.served).await.expect("the api ends in time");
+        ended.expect("it does not panic").expect("it ends well");
+    }
+
+    /// A worker claims the next job of a queue.
+    pub async fn claim(&self, queue: Queue) -> (JobSpec, Claim) {
+        let mut answer = self.store.claim(queue, "worker-1", 1).await.unwrap();
+        answer.jobs.pop().expect("a job is waiting")
+    }
+
+    /// A worker ends what it claimed.
+    pub async fn end(&self, (spec, claim): &(JobSpec, Claim), finish: Finish) {
+        assert!(self.store.finish(spec.id, claim.fence, &finish).await.unwrap());
+    }
+
+    /// A worker makes the program of the workflow that was described last.
+    pub async fn generate(&self, status: &str) {
+        let claimed = self.claim(Queue::Generate).await;
+        let ready = status == "ready";
+        let version = claimed.0.version.to_string();
+        let mut workflow = vec![("status", status.to_owned())];
+        workflow.extend(ready.then_some(("version", version)));
+        let finish = Finish {
+            becomes_current: ready,
+            workflow,
+            version: vec![("status", status.to_owned()), ("code", "print(1)".to_owned())],
+            ..Finish::default()
+        };
+        self.end(&claimed, finish).await;
+    }
+
+    /// A workflow that can be executed; answers its id.
+    pub async fn ready_workflow(&self) -> String {
+        let created = self.client.post("/workflows", &json!({"description": "d"})).await.expect(202);
+        self.generate("ready").await;
+        created["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A job waiting to be executed.
+    pub async fn queued_job(&self) -> Value {
+        let workflow = self.ready_workflow().await;
+        let path = format!("/workflows/{workflow}/execute");
+        self.client.post(&path, &json!({"user_input": "in"})).await.expect(202)
+    }
+}
+
+/// The end of a run that answered `"out"`.
+pub fn success() -> Finish {
+    Finish { result: Some("\"out\"".to_owned()), log: b"printed \xff\n".to_vec(), ..Finish::default() }
+}
+
+pub fn id(object: &Value) -> &str {
+    object["id"].as_str().unwrap_or_else(|| panic!("no id: {object}"))
+}

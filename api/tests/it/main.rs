@@ -1,0 +1,12 @@
+//! The api as a client sees it: over real sockets, on a real Redis, with a worker played by the test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod client;
+mod edge;
+mod events;
+mod fixture;
+mod jobs;
+mod openapi;
+mod problems;
+mod workflows;

@@ -1,0 +1,15 @@
+# clone_namespaces: answered with an error, not with the deed.
+# outcome: contained
+# walls: seccomp
+import ctypes
+import errno
+import os
+
+
+def execute_workflow(user_input):
+    numbers = {"x86_64": 56, "aarch64": 220}
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(numbers[os.uname().machine], 0x10000011, 0, 0, 0, 0)
+    if done == -1 and ctypes.get_errno() == errno.EPERM:
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

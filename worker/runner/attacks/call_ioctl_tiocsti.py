@@ -1,0 +1,15 @@
+# ioctl_tiocsti: answered with an error, not with the deed.
+# outcome: contained
+# walls: seccomp
+import ctypes
+import errno
+import os
+
+
+def execute_workflow(user_input):
+    numbers = {"x86_64": 16, "aarch64": 29}
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(numbers[os.uname().machine], 0, 0x5412, b'x')
+    if done == -1 and ctypes.get_errno() == errno.EPERM:
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,0 +1,17 @@
+# ioperm: answered with an error, not with the deed.
+# outcome: contained
+# walls: seccomp
+import ctypes
+import errno
+import os
+
+
+def execute_workflow(user_input):
+    numbers = {"x86_64": 173}
+    if os.uname().machine not in numbers:
+        return "contained"  # this architecture has no such call
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(numbers[os.uname().machine], 0, 1, 1)
+    if done == -1 and ctypes.get_errno() == errno.EPERM:
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,0 +1,15 @@
+# setuid_root: answered with an error, not with the deed.
+# outcome: contained
+# walls: seccomp
+import ctypes
+import errno
+import os
+
+
+def execute_workflow(user_input):
+    numbers = {"x86_64": 105, "aarch64": 146}
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(numbers[os.uname().machine], 0)
+    if done == -1 and ctypes.get_errno() == errno.EPERM:
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,0 +1,15 @@
+# vhangup: answered with an error, not with the deed.
+# outcome: contained
+# walls: seccomp
+import ctypes
+import errno
+import os
+
+
+def execute_workflow(user_input):
+    numbers = {"x86_64": 153, "aarch64": 58}
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(numbers[os.uname().machine])
+    if done == -1 and ctypes.get_errno() == errno.EPERM:
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

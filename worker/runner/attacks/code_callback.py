@@ -1,0 +1,12 @@
+# A C callback needs new code.
+# outcome: contained|returned|out_of_memory
+# walls: MDWE, seccomp
+import ctypes
+
+
+def execute_workflow(user_input):
+    try:
+        callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: n + 1)
+    except MemoryError:
+        return "contained"
+    return callback(1)

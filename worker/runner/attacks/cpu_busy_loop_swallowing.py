@@ -1,0 +1,10 @@
+# The same, and no exception ends it.
+# outcome: timeout
+# walls: wall clock of the worker
+def execute_workflow(user_input):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass

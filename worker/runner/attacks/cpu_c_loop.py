@@ -1,0 +1,5 @@
+# Busy in C.
+# outcome: timeout
+# walls: wall clock of the worker
+def execute_workflow(user_input):
+    return sum(range(10 ** 13))

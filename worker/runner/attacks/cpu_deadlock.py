@@ -1,0 +1,10 @@
+# Waits for itself.
+# outcome: timeout
+# walls: wall clock of the worker
+import threading
+
+
+def execute_workflow(user_input):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()

@@ -1,0 +1,8 @@
+# A factorial that takes minutes.
+# outcome: timeout|out_of_memory
+# walls: wall clock of the worker
+import math
+
+
+def execute_workflow(user_input):
+    return math.factorial(10 ** 8) % 7

@@ -1,0 +1,5 @@
+# A number with more digits than Python converts.
+# outcome: python_error
+# walls: CPython
+def execute_workflow(user_input):
+    return int('9' * 5000)

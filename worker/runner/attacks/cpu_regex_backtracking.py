@@ -1,0 +1,8 @@
+# Exponential backtracking.
+# outcome: timeout
+# walls: wall clock of the worker
+import re
+
+
+def execute_workflow(user_input):
+    return bool(re.match('(a+)+$', 'a' * 80 + 'b'))

@@ -1,0 +1,8 @@
+# Sleeps, costs nothing, ends never.
+# outcome: timeout
+# walls: wall clock of the worker
+import time
+
+
+def execute_workflow(user_input):
+    time.sleep(10_000)

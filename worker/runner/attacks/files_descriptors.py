@@ -1,0 +1,12 @@
+# Opens until there is no descriptor left.
+# outcome: contained
+# walls: RLIMIT_NOFILE
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = [open('f', 'w') for _ in range(10_000)]
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Climbs out of its folder.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('../../../../../../etc/passwd').read(10)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Lists the processes.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = os.listdir('/proc')
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

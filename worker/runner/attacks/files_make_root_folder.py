@@ -1,0 +1,12 @@
+# Makes a folder in the root.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = os.mkdir('/evil')
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,13 @@
+# A watch on a shared folder tells what others import.
+# outcome: contained
+# walls: seccomp
+import fcntl
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = fcntl.fcntl(os.open(os.path.dirname(os.__file__), os.O_RDONLY), fcntl.F_NOTIFY, 1)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Moves a file out.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = (open('f', 'w').close(), os.rename('f', '/usr/lib/f'))
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# A program with the set-uid bit.
+# outcome: contained
+# walls: seccomp, nosuid, noexec
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = (open('x', 'wb').write(b'#!/bin/sh'), os.chmod('x', 0o6755), os.execv('./x', ['x']))
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

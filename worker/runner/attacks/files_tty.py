@@ -1,0 +1,13 @@
+# Types into the worker's terminal.
+# outcome: contained
+# walls: no descriptor, seccomp
+import fcntl
+import termios
+
+
+def execute_workflow(user_input):
+    try:
+        done = fcntl.ioctl(0, termios.TIOCSTI, b'x')
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Changes the library for everybody after it.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open(os.path.join(os.path.dirname(os.__file__), 'os.py'), 'a')
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,11 @@
+# personality: no Python program needs it; attacks on kernels and neighbours do.
+# outcome: sandbox_violation
+# walls: seccomp (kill)
+import ctypes
+import os
+
+
+def execute_workflow(user_input):
+    number = {"x86_64": 135, "aarch64": 92}[os.uname().machine]
+    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0x0040000)
+    return f"BREACH: {done}"

@@ -1,0 +1,11 @@
+# The same; it notices and goes on.
+# outcome: contained
+# walls: RLIMIT_AS
+def execute_workflow(user_input):
+    data = []
+    try:
+        while True:
+            data.append(bytearray(10_000_000))
+    except MemoryError:
+        data.clear()
+        return "contained"

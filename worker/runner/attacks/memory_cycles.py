@@ -1,0 +1,11 @@
+# Cycles, and nobody to collect them.
+# outcome: out_of_memory|timeout
+# walls: RLIMIT_AS
+import gc
+
+
+def execute_workflow(user_input):
+    gc.disable()
+    while True:
+        x = [bytearray(1_000_000)]
+        x.append(x)

@@ -1,0 +1,8 @@
+# A result nested ten thousand times.
+# outcome: result_not_json
+# walls: CPython, worker
+def execute_workflow(user_input):
+    x = []
+    for _ in range(10_000):
+        x = [x]
+    return x

@@ -1,0 +1,8 @@
+# A list of all numbers.
+# outcome: out_of_memory|timeout
+# walls: RLIMIT_AS
+import itertools
+
+
+def execute_workflow(user_input):
+    return len(list(itertools.count()))

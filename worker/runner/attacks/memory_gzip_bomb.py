@@ -1,0 +1,9 @@
+# A kilobyte that becomes gigabytes.
+# outcome: out_of_memory
+# walls: RLIMIT_AS
+import gzip
+
+
+def execute_workflow(user_input):
+    layer = gzip.compress(b'\0' * 100_000_000)
+    return len(gzip.decompress(layer * 100))

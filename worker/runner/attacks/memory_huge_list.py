@@ -1,0 +1,5 @@
+# Eighty gigabytes of pointers.
+# outcome: out_of_memory
+# walls: RLIMIT_AS
+def execute_workflow(user_input):
+    return len([0] * 10 ** 10)

@@ -1,0 +1,8 @@
+# A document of a million brackets.
+# outcome: python_error
+# walls: CPython
+import json
+
+
+def execute_workflow(user_input):
+    return json.loads('[' * 1_000_000)

@@ -1,0 +1,12 @@
+# A name that lies in no folder.
+# outcome: contained
+# walls: seccomp, network namespace, Landlock scope
+import socket
+
+
+def execute_workflow(user_input):
+    try:
+        done = socket.socket(socket.AF_UNIX).connect('\0name')
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

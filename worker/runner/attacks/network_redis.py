@@ -1,0 +1,12 @@
+# The queue.
+# outcome: contained
+# walls: seccomp, network namespace
+import socket
+
+
+def execute_workflow(user_input):
+    try:
+        done = socket.create_connection(('127.0.0.1', 6379), 1)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Sockets of the family AF_TIPC.
+# outcome: contained
+# walls: seccomp, network namespace
+import socket
+
+
+def execute_workflow(user_input):
+    try:
+        done = socket.socket(getattr(socket, 'AF_TIPC', 38), socket.SOCK_RAW)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,8 @@
+# Aborts.
+# outcome: no_result
+# walls: none needed
+import os
+
+
+def execute_workflow(user_input):
+    os.abort()

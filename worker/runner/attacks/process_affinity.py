@@ -1,0 +1,12 @@
+# Chooses its processor.
+# outcome: contained
+# walls: seccomp
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = os.sched_setaffinity(0, {0})
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

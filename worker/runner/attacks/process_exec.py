@@ -1,0 +1,12 @@
+# Becomes a shell.
+# outcome: contained
+# walls: seccomp
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = os.execv('/bin/sh', ['sh', '-c', 'id'])
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

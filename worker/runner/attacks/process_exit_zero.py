@@ -1,0 +1,8 @@
+# Ends with success, without a result.
+# outcome: no_result
+# walls: none needed
+import os
+
+
+def execute_workflow(user_input):
+    os._exit(0)

@@ -1,0 +1,10 @@
+# Dumps tracebacks without end.
+# outcome: returned|timeout
+# walls: log limit
+import faulthandler
+
+
+def execute_workflow(user_input):
+    for _ in range(2000):
+        faulthandler.dump_traceback()
+    return 'done'

@@ -1,0 +1,5 @@
+# Raises what only a generator should.
+# outcome: python_error
+# walls: none needed
+def execute_workflow(user_input):
+    raise GeneratorExit

@@ -1,0 +1,12 @@
+# Kills everybody.
+# outcome: contained
+# walls: seccomp
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = os.kill(-1, 9)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# A pool of processes.
+# outcome: contained
+# walls: seccomp
+import multiprocessing
+
+
+def execute_workflow(user_input):
+    try:
+        done = multiprocessing.get_context('fork').Process(target=print).start()
+    except (OSError, ImportError):
+        return "contained"
+    return f"BREACH: {done!r}"

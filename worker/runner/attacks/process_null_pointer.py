@@ -1,0 +1,8 @@
+# Reads where nothing is.
+# outcome: no_result
+# walls: none needed
+import ctypes
+
+
+def execute_workflow(user_input):
+    return ctypes.string_at(0)

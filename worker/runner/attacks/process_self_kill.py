@@ -1,0 +1,9 @@
+# Kills itself.
+# outcome: no_result
+# walls: none needed
+import os
+import signal
+
+
+def execute_workflow(user_input):
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,12 @@
+# Becomes root, another way.
+# outcome: contained
+# walls: seccomp
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = os.setresuid(0, 0, 0)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

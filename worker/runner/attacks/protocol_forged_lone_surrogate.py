@@ -1,0 +1,10 @@
+# A forged result that is no text.
+# outcome: result_not_json
+# walls: worker
+import os
+
+
+def execute_workflow(user_input):
+    body = b'{"returned": "\\ud800"}'
+    os.write(3, len(body).to_bytes(4, 'big') + body)
+    os._exit(0)

@@ -1,0 +1,5 @@
+# A hundred megabytes of arguments.
+# outcome: tool_error|out_of_memory
+# walls: argument limit
+def execute_workflow(user_input):
+    return paradigm_search('x' * 100_000_000)

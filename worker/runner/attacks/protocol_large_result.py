@@ -1,0 +1,5 @@
+# A result beyond the limit.
+# outcome: output_too_large
+# walls: result limit
+def execute_workflow(user_input):
+    return 'x' * 3_000_000

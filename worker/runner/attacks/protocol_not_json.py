@@ -1,0 +1,11 @@
+# Bytes that are no JSON.
+# outcome: sandbox_violation
+# walls: worker
+import os
+import time
+
+
+def execute_workflow(user_input):
+    body = b'\xff\xfe{'
+    os.write(3, len(body).to_bytes(4, 'big') + body)
+    time.sleep(1000)

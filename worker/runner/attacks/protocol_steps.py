@@ -1,0 +1,8 @@
+# A hundred thousand steps with long titles.
+# outcome: timeout|returned
+# walls: step limits
+def execute_workflow(user_input):
+    for _ in range(100_000):
+        with step('x' * 1000):
+            pass
+    return 'stepped'

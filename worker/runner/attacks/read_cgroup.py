@@ -1,0 +1,12 @@
+# Reads /sys/fs/cgroup/cgroup.procs.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('/sys/fs/cgroup/cgroup.procs', 'rb').read(100)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Reads /etc/machine-id.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('/etc/machine-id', 'rb').read(100)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

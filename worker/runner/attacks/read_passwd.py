@@ -1,0 +1,12 @@
+# Reads /etc/passwd.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('/etc/passwd', 'rb').read(100)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,12 @@
+# Reads /root/.bash_history.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('/root/.bash_history', 'rb').read(100)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

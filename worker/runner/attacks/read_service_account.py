@@ -1,0 +1,12 @@
+# Reads /var/run/secrets/kubernetes.io/serviceaccount/token.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('/var/run/secrets/kubernetes.io/serviceaccount/token', 'rb').read(100)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

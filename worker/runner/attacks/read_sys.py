@@ -1,0 +1,12 @@
+# Reads /sys/kernel/uevent_helper.
+# outcome: contained
+# walls: private root, Landlock
+import os
+
+
+def execute_workflow(user_input):
+    try:
+        done = open('/sys/kernel/uevent_helper', 'rb').read(100)
+    except OSError:
+        return "contained"
+    return f"BREACH: {done!r}"

@@ -1,0 +1,231 @@
+//! From a request to a program that has run, or to the reason why there is none: write, check, run, repair.
+//!
+//! Invariants:
+//! - a program is accepted only when the checks found no error and every dry run ended with a result;
+//! - at most [`limits::REPAIR_ROUNDS_MAX`] repairs, whatever is found; warnings alone are worth one;
+//! - every attempt is kept, with its findings and its tokens;
+//! - a repair that makes things worse, or does not come, never takes away a program that was accepted before.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use providers::{
+    CallContext, GeneratedProgram, Generation, GenerationOutcome, GenerationRequest, Generator, PreviousAttempt,
+    ProviderError, Question, Spent,
+};
+use shared::{
+    limits,
+    store::generation::{Finding, ProgramAttempt, Provenance},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{checks, dry_run};
+use crate::{
+    cell::{CellRoom, RunEnd, RunHost, RunReport, RunSpec, RunTask},
+    config::JobLimits,
+};
+
+/// Where programs are tried.
+pub struct Bench<'a> {
+    /// The cells.
+    pub cells: &'a CellRoom,
+    /// What a run may use.
+    pub limits: &'a JobLimits,
+    /// Ends every run.
+    pub stop: CancellationToken,
+}
+
+impl fmt::Debug for Bench<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").finish_non_exhaustive()
+    }
+}
+
+/// A run that says nothing about the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// It was stopped from outside.
+    Stopped,
+    /// The cell died of nothing the program did: another attempt may do better.
+    Cell(String),
+}
+
+impl Bench<'_> {
+    pub(super) async fn run(
+        &self,
+        program: Arc<str>,
+        task: RunTask,
+        wall: Duration,
+        host: Arc<dyn RunHost>,
+    ) -> Result<RunReport, Lost> {
+        let spec = RunSpec { program, task, seed: 0, limits: self.limits.run(wall) };
+        let report = self.cells.run(spec, host, self.stop.clone()).await;
+        match report.end {
+            RunEnd::Stopped => Err(Lost::Stopped),
+            RunEnd::Lost(cause) => Err(Lost::Cell(cause)),
+            _ => Ok(report),
+        }
+    }
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Made {
+    /// A program that has run.
+    Program(Box<GeneratedProgram>),
+    /// It depends on the user's answers.
+    Questions(Vec<Question>),
+    /// It cannot or must not be done.
+    Cannot {
+        /// Why, in the user's language.
+        reason: String,
+        /// What is missing.
+        missing_capability: Option<String>,
+    },
+    /// The generator does not read this description.
+    NotUnderstood(String),
+    /// No attempt passed; the findings are of the last.
+    Unusable(Vec<Finding>),
+    /// The provider failed.
+    Provider(ProviderError),
+}
+
+/// What came of a request, and how.
+#[derive(Debug)]
+pub struct Proof {
+    /// What came of it.
+    pub made: Made,
+    /// How.
+    pub provenance: Provenance,
+}
+
+/// A program without errors, waiting for a better one.
+struct Accepted {
+    program: GeneratedProgram,
+    findings: Vec<Finding>,
+    attempt: usize,
+}
+
+/// Writes a program and proves it. `Err`: a run was lost or stopped, nothing is known.
+pub async fn prove(
+    bench: &Bench<'_>,
+    generator: &dyn Generator,
+    request: GenerationRequest,
+    cx: &CallContext,
+) -> Result<Proof, Lost> {
+    let mut request = request;
+    let mut provenance = Provenance {
+        provider: Some(generator.provider().to_owned()),
+        model: generator.model().map(str::to_owned),
+        ..Provenance::default()
+    };
+    let mut accepted: Option<Accepted> = None;
+    let rounds_max = if generator.model().is_some() { limits::REPAIR_ROUNDS_MAX } else { 0 };
+    let made = loop {
+        let before = cx.meter.spent();
+        let answer = generator.generate(&request, cx).await;
+        let mut attempt = empty_attempt(before, cx.meter.spent());
+        let program = match answer {
+            Ok(Generation { outcome, prompt_version, .. }) => {
+                provenance.prompt_version = prompt_version;
+                match outcome {
+                    GenerationOutcome::Program(program) => program,
+                    // A model that gives a program and takes it back when asked to mend a detail keeps it.
+                    _ if accepted.is_some() => break take(accepted.take(), &mut provenance),
+                    other => break without_program(other),
+                }
+            }
+            Err(_) if accepted.is_some() => break take(accepted.take(), &mut provenance),
+            Err(ProviderError::Malformed { reason, .. }) => {
+                attempt.findings = vec![Finding::error("E_REPLY", None, reason)];
+                provenance.attempts.push(attempt);
+                if provenance.rounds == rounds_max {
+                    break Made::Unusable(provenance.attempts.last().map_or_else(Vec::new, |a| a.findings.clone()));
+                }
+                provenance.rounds += 1;
+                continue;
+            }
+            Err(error) => break Made::Provider(error),
+        };
+        let findings = look(bench, &program, &mut attempt).await?;
+        provenance.attempts.push(attempt);
+        let index = provenance.attempts.len() - 1;
+        let fatal = findings.iter().any(Finding::is_error);
+        let wanting = findings.iter().any(is_worth_a_repair);
+        let tried_again = accepted.is_some();
+        if !fatal {
+            let better = accepted.as_ref().is_none_or(|old| findings.len() <= old.findings.len());
+            if better {
+                accepted = Some(Accepted { program: program.clone(), findings: findings.clone(), attempt: index });
+            }
+        }
+        let goes_on = (fatal && accepted.is_none()) || (!fatal && wanting && !tried_again);
+        if !goes_on || provenance.rounds == rounds_max {
+            break if accepted.is_some() { take(accepted.take(), &mut provenance) } else { Made::Unusable(findings) };
+        }
+        provenance.rounds += 1;
+        request.previous = Some(PreviousAttempt { code: program.code, findings: told(&findings) });
+    };
+    let spent = cx.meter.spent();
+    provenance.input_tokens = spent.usage.input_tokens_total();
+    provenance.output_tokens = spent.usage.output_tokens;
+    Ok(Proof { made, provenance })
+}
+
+/// Checks a program, and runs it when the checks found no error. What was found is noted in `attempt`.
+async fn look(
+    bench: &Bench<'_>,
+    program: &GeneratedProgram,
+    attempt: &mut ProgramAttempt,
+) -> Result<Vec<Finding>, Lost> {
+    attempt.code = Some(program.code.clone());
+    let mut findings = match checks::startable(bench, &program.code).await? {
+        Err(failure) => vec![checks::not_startable(&failure)],
+        Ok(()) => checks::findings(bench, &program.code, Some(&program.steps)).await?,
+    };
+    if !findings.iter().any(Finding::is_error) {
+        let code: Arc<str> = program.code.as_str().into();
+        let shown = dry_run::dry_runs(bench, &code, &program.self_tests).await?;
+        findings.extend(shown.findings);
+        attempt.dry_runs = shown.runs;
+    }
+    findings.truncate(limits::FINDINGS_MAX);
+    attempt.findings.clone_from(&findings);
+    Ok(findings)
+}
+
+/// An error, or a self-test that does not come out as its own author expects.
+fn is_worth_a_repair(finding: &Finding) -> bool {
+    finding.is_error() || finding.code == "E_EXPECTATION"
+}
+
+fn told(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+fn take(accepted: Option<Accepted>, provenance: &mut Provenance) -> Made {
+    let Some(Accepted { program, findings, attempt }) = accepted else { return Made::Unusable(Vec::new()) };
+    provenance.findings = findings;
+    provenance.assumptions.clone_from(&program.assumptions);
+    provenance.self_tests =
+        provenance.attempts.get(attempt).map(|tried| tried.dry_runs.clone()).unwrap_or_default();
+    Made::Program(Box::new(program))
+}
+
+fn without_program(outcome: GenerationOutcome) -> Made {
+    match outcome {
+        GenerationOutcome::Questions(questions) => Made::Questions(questions),
+        GenerationOutcome::Cannot { reason, missing_capability } => Made::Cannot { reason, missing_capability },
+        GenerationOutcome::NotUnderstood { reason } => Made::NotUnderstood(reason),
+        _ => Made::Unusable(vec![Finding::error("E_REPLY", None, "the generator gave an unknown answer")]),
+    }
+}
+
+fn empty_attempt(before: Spent, after: Spent) -> ProgramAttempt {
+    ProgramAttempt {
+        code: None,
+        findings: Vec::new(),
+        dry_runs: Vec::new(),
+        input_tokens: after.usage.input_tokens_total().saturating_sub(before.usage.input_tokens_total()),
+        output_tokens: after.usage.output_tokens.saturating_sub(before.usage.output_tokens),
+    }
+}
