@@ -230,6 +230,20 @@ mod tests {
         assert!(body.contains("\"code\":\"internal\"") && !body.contains("password"), "{body}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_hangs_and_a_body_that_does_not_come_are_given_up() {
+        let api = api();
+        let hung = get(std::future::pending::<&'static str>).layer(axum::middleware::from_fn(time_out));
+        let received = hung.layer(from_fn_with_state(api.clone(), crate::body::receive));
+        let mut router = Router::new().route("/jobs", received).layer(from_fn_with_state(api.clone(), edge));
+        let answer = router.call(request(&[("host", "localhost")])).await.unwrap();
+        assert_eq!(answer.status(), 503);
+        let mut slow = request(&[("host", "localhost")]);
+        let never = futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        *slow.body_mut() = Body::from_stream(never);
+        assert_eq!(router.call(slow).await.unwrap().status(), 408);
+    }
+
     #[tokio::test]
     async fn a_request_without_a_place_is_told_to_come_again() {
         let api = api();

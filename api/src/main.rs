@@ -3,10 +3,13 @@
 use std::{io::Read as _, process::ExitCode};
 
 use api::config::{Config, SETTINGS};
-use shared::{config, telemetry};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shared::{config, limits, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// One for each connection, and some for Redis, logs and libraries.
+const OPEN_FILES_WANTED: u64 = limits::CONNECTIONS_MAX as u64 + 256;
 /// 2: the operator has to change something, as with wrong arguments.
 const EXIT_MISCONFIGURED: u8 = 2;
 
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn start(config: Config, exit_with_parent: bool) -> ExitCode {
     telemetry::start(config.log_format, &config.log_level);
+    raise_open_files();
     let shutdown = CancellationToken::new();
     if exit_with_parent {
         end_with_stdin(shutdown.clone());
@@ -58,6 +62,19 @@ async fn start(config: Config, exit_with_parent: bool) -> ExitCode {
         Err(error) => {
             tracing::error!(%error, "The api cannot start.");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks for as many file descriptors as connections need; the usual soft limit is a tenth of that. Where the hard limit
+/// is lower, connections over it wait in the kernel's queue.
+fn raise_open_files() {
+    let now = getrlimit(Resource::Nofile);
+    let wanted = OPEN_FILES_WANTED.min(now.maximum.unwrap_or(u64::MAX));
+    if now.current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..now });
+        if let Err(error) = raised {
+            tracing::warn!(%error, "The limit of open files could not be raised.");
         }
     }
 }

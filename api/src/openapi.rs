@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use utoipa::{
     OpenApi as _, PartialSchema as _,
     openapi::{
-        Content, Header, OpenApi, Ref, RefOr, Response, Schema,
+        Content, Header, Object, OpenApi, Ref, RefOr, Response, Schema,
         header::HeaderBuilder,
         path::Operation,
         schema::AdditionalProperties,
@@ -13,6 +13,7 @@ use utoipa::{
 };
 
 use crate::{
+    config::Config,
     problem::{FieldError, ProblemBody},
     routes,
 };
@@ -51,13 +52,27 @@ pub fn document() -> OpenApi {
     document
 }
 
-/// The description as this process behaves: without keys there is nothing to authorise.
-pub(crate) fn served(keys_required: bool) -> OpenApi {
+/// The description as this process behaves: without keys there is nothing to authorise, and the longest run is as
+/// configured.
+pub(crate) fn served(config: &Config) -> OpenApi {
     let mut document = document();
-    if !keys_required {
+    if !config.keys_required {
         document.security = None;
     }
+    if let Some(RefOr::T(Schema::Object(timeout))) =
+        request_body(&mut document, "NewRun").and_then(|body| body.properties.get_mut("timeout_ms"))
+    {
+        let most = u64::try_from(config.jobs.timeout_max.as_millis()).unwrap_or(u64::MAX);
+        timeout.maximum = Some(most.into());
+    }
     document
+}
+
+fn request_body<'a>(document: &'a mut OpenApi, name: &str) -> Option<&'a mut Object> {
+    match document.components.as_mut()?.schemas.get_mut(name)? {
+        RefOr::T(Schema::Object(body)) => Some(body),
+        _ => None,
+    }
 }
 
 fn add_security_schemes(document: &mut OpenApi) {
@@ -122,9 +137,8 @@ fn request_id() -> Header {
 
 /// Unknown fields are refused, so the schemas of bodies say so.
 fn close_request_bodies(document: &mut OpenApi) {
-    let Some(components) = &mut document.components else { return };
     for name in ["NewWorkflow", "NewRun"] {
-        if let Some(RefOr::T(Schema::Object(body))) = components.schemas.get_mut(name) {
+        if let Some(body) = request_body(document, name) {
             body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }
     }

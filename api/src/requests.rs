@@ -113,7 +113,8 @@ pub struct NewRun {
     #[schema(minimum = 1, example = json!(null))]
     version: Option<u32>,
     /// Wall clock of one attempt, from its start.
-    #[schema(rename = "timeout_ms", value_type = Option<u64>, minimum = 1, example = 60_000)]
+    #[schema(rename = "timeout_ms", value_type = Option<u64>, minimum = 1, maximum = 1_800_000,
+        example = 60_000)]
     timeout: Option<Duration>,
     /// From acceptance to the final state, waiting and retries included; at most 30 days.
     #[schema(rename = "expires_in_ms", value_type = Option<u64>, minimum = 1, maximum = 2_592_000_000_u64,

@@ -153,5 +153,6 @@ async fn stop_after_grace(leases: Leases, grace: std::time::Duration, shutdown: 
 const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
 fn cells(config: &Config, runner: PathBuf) -> CellConfig {
-    CellConfig::new(runner, config.min_tier, config.max_tier, config.memory_bytes_max)
+    let cells = CellConfig::new(runner, config.min_tier, config.max_tier, config.memory_bytes_max);
+    CellConfig { tools: tools::declarations(), ..cells }
 }

@@ -8,17 +8,40 @@ use std::sync::Arc;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use providers::{
     CallContext, ChatRequest, ProviderError, SearchRequest,
-    generation::tools::{ParameterKind, TOOLS, ToolKind, ToolSpec},
+    generation::tools::{Parameter, ParameterKind, TOOLS, ToolKind, ToolSpec},
 };
 use serde_json::{Map, Value};
 use shared::{job::ExecuteInput, limits};
 use tokio::time::Instant;
 
 use crate::{
-    cell::{FailureCode, RunEnd, RunFailure, RunHost, StepEntered, StepLeft, Stream, ToolCall, ToolVerdict},
+    cell::{
+        FailureCode, RunEnd, RunFailure, RunHost, StepEntered, StepLeft, Stream, ToolCall, ToolDeclaration,
+        ToolParameter, ToolVerdict,
+    },
     environment::Environment,
     recorder::{Cost, Ended, Recorded, Recorder},
 };
+
+/// The functions a cell finds without import: the registry's, as the cell takes them.
+pub fn declarations() -> Arc<[ToolDeclaration]> {
+    let parameter = |parameter: &Parameter| ToolParameter {
+        name: parameter.name.to_owned(),
+        keyword_only: !parameter.required,
+        default: match (parameter.required, parameter.kind) {
+            (true, _) => None,
+            (false, ParameterKind::Flag) => Some(Value::Bool(false)),
+            (false, _) => Some(Value::Null),
+        },
+    };
+    let called = TOOLS.iter().filter(|tool| tool.kind == ToolKind::Call);
+    called
+        .map(|tool| ToolDeclaration {
+            name: tool.name.to_owned(),
+            parameters: tool.parameters.iter().map(parameter).collect(),
+        })
+        .collect()
+}
 
 /// The tools as one run sees them.
 pub struct ToolHost {
@@ -149,7 +172,7 @@ fn over_budget(message: String) -> ToolVerdict {
 }
 
 /// What is wrong with a call, in words for its programmer.
-fn check(call: &ToolCall) -> Result<(), String> {
+pub(crate) fn check(call: &ToolCall) -> Result<(), String> {
     let name = call.tool.as_str();
     let known = TOOLS.iter().find(|tool| tool.name == name && tool.kind == ToolKind::Call);
     let Some(ToolSpec { parameters, .. }) = known else {

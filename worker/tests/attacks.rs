@@ -3,6 +3,9 @@
 //! Each file names what it does, the outcome it must have, and the walls that stop it. The table in
 //! `runner/attacks/README.md` is written by this test, which fails when it was stale.
 
+#[path = "cell/elsewhere.rs"]
+#[allow(dead_code, reason = "shared with the tests of the cell")]
+mod elsewhere;
 #[path = "cell/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cell, which use more of it")]
 mod support;
@@ -14,9 +17,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+use elsewhere::Elsewhere;
 use support::{Answers, Bench, expect_value};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{RunEnd, RunLimits, RunReport, Tier, ToolVerdict};
+
+/// Two cores: the clock of one test is no judge of what another does to it.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 struct Attack {
     name: String,
@@ -47,8 +54,8 @@ impl Attack {
 
     fn limits(&self, tier: Tier) -> RunLimits {
         // Those that must be ended by the clock need not wait long for it; nor may the slow ones be ended by it.
-        let wall = if self.allowed(tier)[0] == "timeout" { Duration::from_millis(400) } else { Duration::from_secs(8) };
-        RunLimits { wall, memory_bytes_max: 256 * 1024 * 1024, log_bytes_max: 64 * 1024, ..RunLimits::default() }
+        let wall = if self.allowed(tier)[0] == "timeout" { Duration::from_millis(250) } else { Duration::from_secs(20) };
+        RunLimits { wall, memory_bytes_max: 64 * 1024 * 1024, log_bytes_max: 64 * 1024, ..RunLimits::default() }
     }
 }
 
@@ -102,6 +109,7 @@ async fn bench_of(tier: Tier) -> Bench {
 }
 
 async fn one_by_one(tier: Tier) {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let bench = bench_of(tier).await;
     let mut wrong = Vec::new();
     for attack in corpus() {
@@ -115,6 +123,7 @@ async fn one_by_one(tier: Tier) {
 
 /// Eight at a time, in another order, beside a program whose results must stay right.
 async fn in_a_crowd(tier: Tier) {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let bench = Arc::new(bench_of(tier).await);
     let stop = CancellationToken::new();
     let neighbour = {
@@ -167,6 +176,18 @@ async fn attacks_in_a_crowd_do_not_help_each_other_on_tier_a() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attacks_in_a_crowd_do_not_help_each_other_on_tier_b() {
     in_a_crowd(Tier::B).await;
+}
+
+#[test]
+fn attacks_on_an_ordinary_users_cells_end_the_same() {
+    let _alone = ONE_AT_A_TIME.blocking_lock();
+    elsewhere::run_tests(Elsewhere::OrdinaryUser, &["attacks_in_a_crowd_do_not_help_each_other_on_tier_a"]);
+}
+
+#[test]
+fn attacks_in_a_container_with_the_default_profile_end_the_same() {
+    let _alone = ONE_AT_A_TIME.blocking_lock();
+    elsewhere::run_tests(Elsewhere::ContainerRoot, &["attacks_in_a_crowd_do_not_help_each_other_on_tier_b"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! Each test starts a room of its own and ends it; what it asserts is what a program, or its user, would see.
 
+#[path = "cell/elsewhere.rs"]
+mod elsewhere;
 #[path = "cell/support.rs"]
 mod support;
 
@@ -9,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use elsewhere::Elsewhere;
 use support::{Answers, Bench, expect_failure, expect_value};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{
-    CellConfig, CellError, CellRoom, FailureCode, RunEnd, RunLimits, RunTask, Tier, ToolVerdict,
+    Canary, CellConfig, CellError, CellRoom, FailureCode, RunEnd, RunLimits, RunTask, Tier, ToolVerdict,
 };
 
 /// Entry points, values and surroundings, as in plain CPython.
@@ -628,4 +631,48 @@ async fn the_canary_is_asked_at_start_and_contained_in_both_tiers() {
         assert!(acts >= 20, "{acts}");
         bench.end().await;
     }
+}
+
+const SURE_EVERYWHERE: [&str; 5] = [
+    "tier_b_runs_the_same_programs_without_namespaces",
+    "each_way_to_fail_has_its_code_and_names_its_line",
+    "tools_await_in_a_loop_and_block_elsewhere",
+    "a_killed_zygote_loses_its_runs_and_nothing_else",
+    "closing_the_room_ends_every_process",
+];
+
+/// User namespaces give an ordinary user tier A as well.
+#[test]
+fn an_ordinary_user_has_the_same_cells() {
+    let mut names = SURE_EVERYWHERE.to_vec();
+    names.extend(["the_private_folder_has_a_limit_in_both_tiers", "the_tier_is_what_the_surroundings_allow"]);
+    elsewhere::run_tests(Elsewhere::OrdinaryUser, &names);
+}
+
+#[test]
+fn a_container_with_the_default_profile_has_tier_b() {
+    let mut names = SURE_EVERYWHERE.to_vec();
+    names.push("the_tier_is_what_the_surroundings_allow");
+    elsewhere::run_tests(Elsewhere::ContainerRoot, &names);
+    elsewhere::run_tests(Elsewhere::ContainerNobody, &names);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tier_is_what_the_surroundings_allow() {
+    let bench = Bench::start().await;
+    let report = bench.room.sandbox();
+    let contained = elsewhere::here().is_some_and(|place| place.starts_with("Container"));
+    if contained {
+        assert_eq!(report.tier, Tier::B);
+        let refusal = report.higher_tier_refused.expect("tier A was tried");
+        assert!(refusal.layer.contains("namespace") && refusal.fix.contains("CAP_SYS_ADMIN"), "{refusal:?}");
+        let config = CellConfig::new(support::runner(), Tier::A, Tier::A, None);
+        let error = CellRoom::start(config, CancellationToken::new()).await.expect_err("tier A is not to be had");
+        assert!(matches!(error, CellError::BelowMinTier { min_tier: Tier::A, .. }), "{error}");
+        assert!(error.to_string().contains("namespace"), "{error}");
+    } else {
+        assert_eq!(report.tier, Tier::A, "{:?}", report.higher_tier_refused);
+        assert!(report.higher_tier_refused.is_none());
+    }
+    bench.end().await;
 }

@@ -65,6 +65,18 @@ impl From<JobEvent> for EventView {
     }
 }
 
+/// One event of the stream.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes what is streamed")]
+pub(crate) struct StreamedEvent {
+    /// `seq` of the event: what to send as `Last-Event-ID`; `gap` events have none.
+    id: Option<String>,
+    /// `type` of the event; `gap`: some events were not kept.
+    event: String,
+    /// The event as JSON, as in the page.
+    data: String,
+}
+
 /// Events of a job, in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventList {
@@ -91,7 +103,7 @@ pub(crate) struct EventList {
     ),
     responses(
         (status = 200, description = "The events", content(
-            (String = "text/event-stream"),
+            (StreamedEvent = "text/event-stream"),
             (EventList = "application/json")
         )),
         (status = 204, description = "The job is final and all its events were seen")
@@ -105,7 +117,7 @@ pub(crate) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut fields = Fields::of_query(query.as_deref());
-    let after = fields.integer("after", 0..=u64::MAX);
+    let after = fields.integer("after", 0..=i64::MAX.unsigned_abs());
     let after = fields.finish(after)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = last.or(after).unwrap_or(0);

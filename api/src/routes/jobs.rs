@@ -29,11 +29,13 @@ pub(crate) struct ListQuery {
     /// Only of this kind.
     kind: Option<JobKind>,
     /// Only of this workflow.
+    #[param(pattern = "^wf_[0-9a-f]{32}$")]
     workflow_id: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `next_cursor` of the previous page.
+    #[param(pattern = "^job_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 

@@ -32,7 +32,7 @@ use crate::{Api, auth, body, edge, idempotency::hex, openapi, problem::Problem};
 
 /// Everything under its layers.
 pub(crate) fn router(api: Api) -> Router {
-    let document = service::Document::new(&openapi::served(api.config.keys_required));
+    let document = service::Document::new(&openapi::served(&api.config));
     let tenants: Router<Api> = tenants().into();
     let tenants = tenants
         .layer(from_fn(edge::time_out))

@@ -33,7 +33,7 @@ use crate::{
 #[utoipa::path(
     post, path = "/workflows", operation_id = "createWorkflow", tag = "workflows", request_body = NewWorkflow,
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer the same workflow", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer the same workflow", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
     ),
     responses(
@@ -85,6 +85,7 @@ pub(crate) struct ListQuery {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `next_cursor` of the previous page.
+    #[param(pattern = "^wf_[0-9a-f]{32}$")]
     after: Option<String>,
 }
 
@@ -137,7 +138,7 @@ pub(crate) async fn get(
     post, path = "/workflows/{id}/execute", operation_id = "executeWorkflow", tag = "workflows", request_body = NewRun,
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer the same job", max_length = 255),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer the same job", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
     ),
     responses(
@@ -212,11 +213,7 @@ async fn ready_version(
             let detail = format!("Version {asked} of the workflow cannot be run: it is {}.", status.as_str());
             Err(Problem::new(Code::WorkflowNotReady, detail))
         }
-        None => {
-            let mut fields = Fields::of_query(None);
-            fields.fault("version", format!("is not a version of this workflow: {asked}"));
-            fields.finish(0)
-        }
+        None => Err(Problem::no_such("version of this workflow")),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Client, DEADLINE};
 
 /// 32 bytes in base64.
-const SECRETS_KEY: &str = "c2VjcmV0cyBrZXkgb2YgdGhlIGFwaSdzIHRlc3RzISE=";
+pub const SECRETS_KEY: &str = "c2VjcmV0cyBrZXkgb2YgdGhlIGFwaSdzIHRlc3RzISE=";
 
 /// A private redis-server; killed when dropped.
 pub struct Redis {

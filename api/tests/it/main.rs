@@ -9,4 +9,5 @@ mod fixture;
 mod jobs;
 mod openapi;
 mod problems;
+mod process;
 mod workflows;

@@ -117,6 +117,19 @@ fn sentence_count(asked: &str) -> Option<usize> {
     })
 }
 
+/// What comes right before a list of labels.
+const BEFORE: [&str; 9] = [
+    "exactly one of: ",
+    "one of: ",
+    "one of ",
+    "l'un de ces mots : ",
+    "classify this line as ",
+    "as either ",
+    "into: ",
+    "parmi : ",
+    "parmi ",
+];
+
 /// The labels a prompt offers: "exactly one of: A, B, C", "as A, B or C", "YES or NO".
 fn labels(instruction: &str) -> Option<Vec<String>> {
     let folded = fold(instruction);
@@ -126,17 +139,6 @@ fn labels(instruction: &str) -> Option<Vec<String>> {
     if folded.contains("oui ou non") || folded.contains("oui/non") {
         return Some(vec![original(instruction, "oui"), original(instruction, "non")]);
     }
-    const BEFORE: [&str; 9] = [
-        "exactly one of: ",
-        "one of: ",
-        "one of ",
-        "l'un de ces mots : ",
-        "classify this line as ",
-        "as either ",
-        "into: ",
-        "parmi : ",
-        "parmi ",
-    ];
     let classifying =
         asked_for(&folded, "classify categorise categorize classe classer classifie choose choisis label");
     let start = BEFORE.iter().find_map(|b| folded.find(b).map(|at| at + b.len())).or_else(|| {

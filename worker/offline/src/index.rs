@@ -9,7 +9,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use bm25::{DefaultTokenizer, Document, Language, SearchEngine, SearchEngineBuilder, SearchResult, Tokenizer};
+use bm25::{
+    DefaultTokenizer, Document, Language, SearchEngine, SearchEngineBuilder, SearchResult, Tokenizer,
+};
 
 /// Begins every answer that is none; programs branch on it.
 pub const NOT_FOUND: &str = "NOT_FOUND: no document answers this question.";
@@ -203,8 +205,11 @@ impl Analyser {
         let (best, in_document, in_passage) = hits.iter().find_map(|hit| {
             let in_document = self.share(&words, &self.words[passages[hit.document.id].document]);
             let in_passage = held(hit);
-            (in_document >= RELEVANCE_MIN && in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN)
-                .then_some((hit, in_document, in_passage))
+            (in_document >= RELEVANCE_MIN && in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN).then_some((
+                hit,
+                in_document,
+                in_passage,
+            ))
         })?;
         // Of passages about as good, the first one of the document: what matters comes first.
         let passage = hits

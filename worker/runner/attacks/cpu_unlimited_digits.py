@@ -1,9 +1,9 @@
 # The limit on digits switched off first.
-# outcome: timeout
+# outcome: timeout|out_of_memory
 # walls: wall clock of the worker
 import sys
 
 
 def execute_workflow(user_input):
     sys.set_int_max_str_digits(0)
-    return int('9' * 50_000_000) % 7
+    return int('9' * 5_000_000) % 7

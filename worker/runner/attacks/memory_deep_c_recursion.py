@@ -1,5 +1,5 @@
 # Recursion through C code.
-# outcome: python_error|no_result|out_of_memory
+# outcome: timeout|python_error|no_result|out_of_memory
 # walls: RLIMIT_STACK
 import sys
 

@@ -5,5 +5,5 @@ import gzip
 
 
 def execute_workflow(user_input):
-    layer = gzip.compress(b'\0' * 100_000_000)
+    layer = gzip.compress(b'\0' * 10_000_000)
     return len(gzip.decompress(layer * 100))

@@ -1,5 +1,5 @@
-# An exception that says a hundred megabytes.
+# An exception that says ten megabytes.
 # outcome: python_error
 # walls: report limits
 def execute_workflow(user_input):
-    raise ValueError('x' * 100_000_000)
+    raise ValueError('x' * 10_000_000)

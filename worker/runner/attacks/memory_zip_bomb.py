@@ -9,6 +9,6 @@ def execute_workflow(user_input):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as z:
         for number in range(10):
-            z.writestr(str(number), b"\0" * 20_000_000)
-    parts = [zipfile.ZipFile(archive).read(str(number % 10)) for number in range(40)]
+            z.writestr(str(number), b"\0" * 2_000_000)
+    parts = [zipfile.ZipFile(archive).read(str(number % 10)) for number in range(100)]
     return f"BREACH: {len(parts)}"

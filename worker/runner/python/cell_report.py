@@ -11,6 +11,8 @@ MESSAGE_CHARS_MAX = 4_000
 TRACEBACK_CHARS_MAX = 16_000
 # A recursion of a thousand frames says no more than its ends.
 FRAMES_MAX = 40
+# Exceptions that hang on one: more are not read by anybody, and cost memory that may be gone.
+EXCEPTIONS_MAX = 50
 
 _PROGRAM_FILE = "workflow.py"
 
@@ -33,7 +35,14 @@ def raised(error):
         return _frame(_report(error))
     except BaseException:
         # A hostile class, or no memory even for this: the kind alone still says what happened.
-        return _frame({"kind": _kind(error), "message": type(error).__name__, "line": None, "traceback": None})
+        return _frame({"kind": _safe_kind(error), "message": type(error).__name__, "line": None, "traceback": None})
+
+
+def _safe_kind(error):
+    try:
+        return _kind(error)
+    except BaseException:
+        return "python_error"
 
 
 def _frame(report):
@@ -113,7 +122,23 @@ def _own_lines(error):
     return lines
 
 
+def _is_of_human_size(error):
+    """Whether showing it takes little; chains and groups can hold hundreds of thousands."""
+    waiting, seen = [error], 0
+    while waiting:
+        each = waiting.pop()
+        seen += 1
+        if seen > EXCEPTIONS_MAX:
+            return False
+        waiting.extend(next for next in (each.__cause__, each.__context__) if next is not None)
+        if isinstance(each, BaseExceptionGroup):
+            waiting.extend(each.exceptions[: EXCEPTIONS_MAX + 1])
+    return True
+
+
 def _program_traceback(error):
+    if not _is_of_human_size(error):
+        return f"{type(error).__name__}: too many exceptions in one to show them\n"
     report = traceback.TracebackException.from_exception(error, compact=True)
     _keep_own_frames(report, depth=0)
     return "".join(report.format())

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::control::{Refusal, Tier, ZygoteSettings};
 
@@ -26,7 +26,8 @@ use super::types::{
 use super::zygote::{Zygote, ZygoteStartError};
 
 /// From the end of its socket to the end of a process that is really ending: memory is given back in between.
-const SILENT_END_TIME_MAX: Duration = Duration::from_millis(200);
+const SILENT_END_TIME_MAX: Duration = Duration::from_secs(2);
+const SILENT_END_TIME_MIN: Duration = Duration::from_millis(300);
 /// From SIGKILL to the zygote's report; a dying process first gives back its memory.
 const EXIT_TIME_MAX: Duration = Duration::from_millis(600);
 /// A cell that is lost before its program began is replaced by another, this often.
@@ -314,7 +315,9 @@ impl Attempt<'_> {
         let mut ended = None;
         if matches!(outcome, Outcome::Silent) {
             // How it ends by itself decides what it was.
-            ended = timeout(SILENT_END_TIME_MAX, &mut exit).await.ok();
+            let patience = Instant::now() + SILENT_END_TIME_MIN;
+            let patience = patience.max(self.deadline.min(Instant::now() + SILENT_END_TIME_MAX));
+            ended = timeout_at(patience, &mut exit).await.ok();
             if ended.is_none() {
                 outcome = Outcome::HungUp;
             }

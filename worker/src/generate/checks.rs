@@ -30,8 +30,7 @@ struct Findings {
 
 /// Whether a program could be started: syntax, entry point, and nothing else.
 pub(super) async fn startable(bench: &Bench<'_>, code: &str) -> Result<Result<(), RunFailure>, Lost> {
-    let report =
-        bench.run(code.into(), RunTask::Check, limits::CHECK_TIMEOUT, Arc::new(CheckedRun)).await?;
+    let report = bench.run(code.into(), RunTask::Check, limits::CHECK_TIMEOUT, Arc::new(CheckedRun)).await?;
     match report.end {
         RunEnd::Checked(_) => Ok(Ok(())),
         RunEnd::Failed(failure) => Ok(Err(failure)),
@@ -40,7 +39,7 @@ pub(super) async fn startable(bench: &Bench<'_>, code: &str) -> Result<Result<()
 }
 
 /// What is wrong with a program that could be started; `steps` is the plan of a generated one.
-pub(super) async fn findings(
+pub async fn findings(
     bench: &Bench<'_>,
     code: &str,
     steps: Option<&[PlannedStep]>,

@@ -17,7 +17,7 @@ use providers::{SelfTest, ToolReply};
 use serde_json::{Map, Value};
 use shared::{
     limits,
-    store::generation::{DryRun, Finding},
+    store::generation::{DryRun, Finding, Severity},
 };
 
 use super::proof::{Bench, Lost};
@@ -48,28 +48,24 @@ pub(super) async fn dry_runs(
     code: &Arc<str>,
     self_tests: &[SelfTest],
 ) -> Result<DryRuns, Lost> {
-    let given = self_tests.iter().take(limits::SELF_TESTS_MAX).enumerate().map(|(index, test)| Trial {
-        kind: "self_test",
-        name: format!("self-test {}", index + 1),
-        test: test.clone(),
-    });
-    let ours = [("empty_input", "an empty input", ""), ("odd_input", "an input with accents and quotes", ODD_INPUT)];
-    let ours = ours.into_iter().map(|(kind, name, input)| Trial {
-        kind,
-        name: name.to_owned(),
-        test: SelfTest { input: input.to_owned(), tool_replies: Vec::new(), must_contain: Vec::new() },
-    });
-    let mut shown = DryRuns::default();
-    for trial in given.chain(ours) {
-        let (run, findings) = attempt(bench, code, &trial).await?;
-        let goes_on = !findings.iter().any(|finding| finding.code == OVER_BUDGET);
-        shown.runs.push(run);
-        // One mistake shows in several runs; it is told once.
-        let new = findings.into_iter().filter(|new| !shown.findings.iter().any(|old| same(old, new)));
-        shown.findings.extend(new.collect::<Vec<_>>());
+    let mut ended = Vec::new();
+    for trial in trials(self_tests) {
+        let trial = attempt(bench, code, trial).await?;
+        let goes_on =
+            !matches!(&trial.end, End::Failed(failure) if finding_code(failure.code) == OVER_BUDGET);
+        ended.push(trial);
         if !goes_on {
             break;
         }
+    }
+    let completed = ended.iter().any(|trial| matches!(trial.end, End::Returned(_)));
+    let mut shown = DryRuns::default();
+    for trial in ended {
+        let new = trial.findings(code, completed);
+        // One mistake shows in several runs; it is told once.
+        let new = new.into_iter().filter(|new| !shown.findings.iter().any(|old| same(old, new)));
+        shown.findings.extend(new.collect::<Vec<_>>());
+        shown.runs.push(trial.run);
     }
     Ok(shown)
 }
@@ -87,53 +83,116 @@ struct Trial {
     test: SelfTest,
 }
 
-async fn attempt(bench: &Bench<'_>, code: &Arc<str>, trial: &Trial) -> Result<(DryRun, Vec<Finding>), Lost> {
+fn trials(self_tests: &[SelfTest]) -> impl Iterator<Item = Trial> {
+    let given = self_tests.iter().take(limits::SELF_TESTS_MAX).enumerate().map(|(index, test)| Trial {
+        kind: SELF_TEST,
+        name: format!("self-test {}", index + 1),
+        test: test.clone(),
+    });
+    let ours =
+        [("empty_input", "an empty input", ""), ("odd_input", "an input with accents and quotes", ODD_INPUT)];
+    given.chain(ours.into_iter().map(|(kind, name, input)| Trial {
+        kind,
+        name: name.to_owned(),
+        test: SelfTest { input: input.to_owned(), tool_replies: Vec::new(), must_contain: Vec::new() },
+    }))
+}
+
+const SELF_TEST: &str = "self_test";
+
+/// How a run ended.
+enum End {
+    /// With this JSON.
+    Returned(String),
+    Failed(RunFailure),
+}
+
+/// A trial that is over.
+struct Tried {
+    trial: Trial,
+    end: End,
+    run: DryRun,
+}
+
+async fn attempt(bench: &Bench<'_>, code: &Arc<str>, trial: Trial) -> Result<Tried, Lost> {
     let tool_calls_max = bench.limits.tool_calls_max;
     let host = Arc::new(StandIns::new(trial.test.tool_replies.clone(), tool_calls_max));
     let task = RunTask::Execute { user_input: trial.test.input.clone() };
     let began = Instant::now();
     let report = bench.run(code.clone(), task, limits::DRY_RUN_TIMEOUT, host.clone()).await?;
-    let mut run = DryRun {
+    let end = match report.end {
+        RunEnd::Returned(result) => End::Returned(result.get().to_owned()),
+        RunEnd::Failed(failure) => End::Failed(failure),
+        _ => return Err(Lost::Cell("a dry run ended as something else".to_owned())),
+    };
+    let run = DryRun {
         kind: trial.kind.to_owned(),
         input: shown(&trial.test.input),
-        completed: false,
-        unmet: Vec::new(),
+        completed: matches!(end, End::Returned(_)),
+        unmet: match &end {
+            End::Returned(result) => unmet(&trial.test.must_contain, result),
+            End::Failed(_) => Vec::new(),
+        },
         tool_calls: host.calls.load(Ordering::Relaxed),
         wall_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let findings = match report.end {
-        RunEnd::Returned(result) => {
-            run.completed = true;
-            run.unmet = unmet(&trial.test.must_contain, result.get());
-            run.unmet.iter().map(|text| expectation(trial, text, result.get())).collect()
+    Ok(Tried { trial, end, run })
+}
+
+impl Tried {
+    /// What the run says about the program; `completed`: some run of it came to a result.
+    fn findings(&self, code: &str, completed: bool) -> Vec<Finding> {
+        let input = shown(&self.trial.test.input);
+        let name = &self.trial.name;
+        match &self.end {
+            End::Returned(result) => {
+                let told = |expected: &String| {
+                    format!(
+                        "{name} (input {input:?}): the result does not contain {expected:?}; it is {}",
+                        shown(result)
+                    )
+                };
+                let warned =
+                    |text| Finding::warning("E_EXPECTATION", cut(&told(text), limits::FINDING_CHARS_MAX));
+                self.run.unmet.iter().map(warned).collect()
+            }
+            End::Failed(failure) => {
+                let told = format!("{name} (input {input:?}): {}", failure.message);
+                let told = cut(&told, limits::FINDING_CHARS_MAX);
+                let finding = Finding::error(finding_code(failure.code), failure.line, told);
+                let excused = self.trial.kind != SELF_TEST && is_about_data(failure, code, completed);
+                vec![if excused { Finding { severity: Severity::Warning, ..finding } } else { finding }]
+            }
         }
-        RunEnd::Failed(failure) => vec![failed(trial, &failure)],
-        _ => return Err(Lost::Cell("a dry run ended as something else".to_owned())),
-    };
-    Ok((run, findings))
+    }
 }
 
-/// The expected texts that the result does not hold.
-fn unmet(expected: &[String], result_json: &str) -> Vec<String> {
-    let text = match serde_json::from_str(result_json) {
-        Ok(Value::String(text)) => text,
-        _ => result_json.to_owned(),
-    };
-    expected.iter().filter(|part| !text.contains(part.as_str())).map(|part| shown(part)).collect()
+/// Whether a failure may lie in an input or an answer that the description does not promise to handle: ours know
+/// nothing of the description, and stand-in answers nothing of the form a program was told to expect. An exception
+/// that the program raises by itself counts so only when it is known to do better on other inputs.
+fn is_about_data(failure: &RunFailure, code: &str, completed: bool) -> bool {
+    match failure.code {
+        FailureCode::ToolError => true,
+        FailureCode::PythonError => {
+            let class = failure.message.split(':').next().unwrap_or_default();
+            let class = class.rsplit('.').next().unwrap_or_default();
+            let of_nothing = failure.message.contains("'NoneType'");
+            let line = failure.line.and_then(|line| code.lines().nth(line as usize - 1)).unwrap_or_default();
+            let meant = line.trim_start().starts_with("raise");
+            match class {
+                "ValueError" | "IndexError" | "KeyError" | "StopIteration" | "JSONDecodeError" | "Error"
+                | "InvalidOperation" | "UnicodeDecodeError" | "UnicodeEncodeError" => completed || !meant,
+                "AttributeError" | "TypeError" => of_nothing,
+                "ZeroDivisionError" => completed,
+                _ => false,
+            }
+        }
+        _ => false,
+    }
 }
 
-fn expectation(trial: &Trial, expected: &str, result_json: &str) -> Finding {
-    let told = format!(
-        "{} (input {:?}): the result does not contain {expected:?}; it is {}",
-        trial.name,
-        shown(&trial.test.input),
-        shown(result_json)
-    );
-    Finding::warning("E_EXPECTATION", cut(&told, limits::FINDING_CHARS_MAX))
-}
-
-fn failed(trial: &Trial, failure: &RunFailure) -> Finding {
-    let code = match failure.code {
+fn finding_code(code: FailureCode) -> &'static str {
+    match code {
         FailureCode::PythonError => "E_RAISED",
         FailureCode::ToolError => "E_TOOL_ERROR",
         FailureCode::Timeout | FailureCode::BudgetExceeded => OVER_BUDGET,
@@ -143,9 +202,16 @@ fn failed(trial: &Trial, failure: &RunFailure) -> Finding {
         FailureCode::OutputTooLarge => "E_RESULT_TOO_LARGE",
         FailureCode::SandboxViolation => "E_SANDBOX",
         FailureCode::InvalidCode => "E_SYNTAX",
+    }
+}
+
+/// The expected texts that the result does not hold.
+fn unmet(expected: &[String], result_json: &str) -> Vec<String> {
+    let text = match serde_json::from_str(result_json) {
+        Ok(Value::String(text)) => text,
+        _ => result_json.to_owned(),
     };
-    let told = format!("{} (input {:?}): {}", trial.name, shown(&trial.test.input), failure.message);
-    Finding::error(code, failure.line, cut(&told, limits::FINDING_CHARS_MAX))
+    expected.iter().filter(|part| !text.contains(part.as_str())).map(|part| shown(part)).collect()
 }
 
 fn shown(text: &str) -> String {

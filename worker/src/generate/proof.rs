@@ -9,7 +9,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use providers::{
-    CallContext, GeneratedProgram, Generation, GenerationOutcome, GenerationRequest, Generator, PreviousAttempt,
+    CallContext, GeneratedProgram, GenerationOutcome, GenerationRequest, Generator, PreviousAttempt,
     ProviderError, Question, Spent,
 };
 use shared::{
@@ -109,66 +109,116 @@ struct Accepted {
 pub async fn prove(
     bench: &Bench<'_>,
     generator: &dyn Generator,
-    request: GenerationRequest,
+    mut request: GenerationRequest,
     cx: &CallContext,
 ) -> Result<Proof, Lost> {
-    let mut request = request;
-    let mut provenance = Provenance {
+    let provenance = Provenance {
         provider: Some(generator.provider().to_owned()),
         model: generator.model().map(str::to_owned),
         ..Provenance::default()
     };
-    let mut accepted: Option<Accepted> = None;
-    let rounds_max = if generator.model().is_some() { limits::REPAIR_ROUNDS_MAX } else { 0 };
+    let mut proving = Proving { bench, generator, cx, provenance, accepted: None };
     let made = loop {
-        let before = cx.meter.spent();
-        let answer = generator.generate(&request, cx).await;
-        let mut attempt = empty_attempt(before, cx.meter.spent());
-        let program = match answer {
-            Ok(Generation { outcome, prompt_version, .. }) => {
-                provenance.prompt_version = prompt_version;
-                match outcome {
-                    GenerationOutcome::Program(program) => program,
-                    // A model that gives a program and takes it back when asked to mend a detail keeps it.
-                    _ if accepted.is_some() => break take(accepted.take(), &mut provenance),
-                    other => break without_program(other),
-                }
-            }
-            Err(_) if accepted.is_some() => break take(accepted.take(), &mut provenance),
-            Err(ProviderError::Malformed { reason, .. }) => {
-                attempt.findings = vec![Finding::error("E_REPLY", None, reason)];
-                provenance.attempts.push(attempt);
-                if provenance.rounds == rounds_max {
-                    break Made::Unusable(provenance.attempts.last().map_or_else(Vec::new, |a| a.findings.clone()));
-                }
-                provenance.rounds += 1;
-                continue;
-            }
-            Err(error) => break Made::Provider(error),
-        };
-        let findings = look(bench, &program, &mut attempt).await?;
-        provenance.attempts.push(attempt);
-        let index = provenance.attempts.len() - 1;
-        let fatal = findings.iter().any(Finding::is_error);
-        let wanting = findings.iter().any(is_worth_a_repair);
-        let tried_again = accepted.is_some();
-        if !fatal {
-            let better = accepted.as_ref().is_none_or(|old| findings.len() <= old.findings.len());
-            if better {
-                accepted = Some(Accepted { program: program.clone(), findings: findings.clone(), attempt: index });
-            }
+        match proving.round(&request).await? {
+            Round::Over(made) => break made,
+            Round::Repair(previous) => request.previous = Some(previous),
+            Round::AskAgain => {}
         }
-        let goes_on = (fatal && accepted.is_none()) || (!fatal && wanting && !tried_again);
-        if !goes_on || provenance.rounds == rounds_max {
-            break if accepted.is_some() { take(accepted.take(), &mut provenance) } else { Made::Unusable(findings) };
-        }
-        provenance.rounds += 1;
-        request.previous = Some(PreviousAttempt { code: program.code, findings: told(&findings) });
+        proving.provenance.rounds += 1;
     };
+    let mut provenance = proving.provenance;
     let spent = cx.meter.spent();
     provenance.input_tokens = spent.usage.input_tokens_total();
     provenance.output_tokens = spent.usage.output_tokens;
     Ok(Proof { made, provenance })
+}
+
+/// How a round ended.
+enum Round {
+    /// There is nothing left to do.
+    Over(Made),
+    /// The program is to be mended.
+    Repair(PreviousAttempt),
+    /// The reply could not be used: the same request once more.
+    AskAgain,
+}
+
+struct Proving<'a> {
+    bench: &'a Bench<'a>,
+    generator: &'a dyn Generator,
+    cx: &'a CallContext,
+    provenance: Provenance,
+    accepted: Option<Accepted>,
+}
+
+impl Proving<'_> {
+    async fn round(&mut self, request: &GenerationRequest) -> Result<Round, Lost> {
+        let before = self.cx.meter.spent();
+        let mut cx = self.cx.clone();
+        if !self.provenance.attempts.is_empty() {
+            cx.pause_max = None; // what was paid for so far would be lost with the place
+        }
+        let answer = self.generator.generate(request, &cx).await;
+        let mut attempt = empty_attempt(before, self.cx.meter.spent());
+        let program = match answer {
+            Ok(generation) => {
+                self.provenance.prompt_version = generation.prompt_version;
+                match generation.outcome {
+                    GenerationOutcome::Program(program) => program,
+                    other => return Ok(Round::Over(self.accepted_or(without_program(other)))),
+                }
+            }
+            Err(ProviderError::Malformed { reason, .. }) => {
+                attempt.findings = vec![Finding::error("E_REPLY", None, reason)];
+                let findings = attempt.findings.clone();
+                self.provenance.attempts.push(attempt);
+                return Ok(if self.may_repair() && self.accepted.is_none() {
+                    Round::AskAgain
+                } else {
+                    Round::Over(self.accepted_or(Made::Unusable(findings)))
+                });
+            }
+            Err(error) => return Ok(Round::Over(self.accepted_or(Made::Provider(error)))),
+        };
+        let findings = look(self.bench, &program, &mut attempt).await?;
+        self.provenance.attempts.push(attempt);
+        let repaired_already = self.accepted.is_some();
+        self.consider(&program, &findings);
+        let wanting = match &self.accepted {
+            None => true,
+            Some(_) => !repaired_already && findings.iter().any(is_worth_a_repair),
+        };
+        if wanting && self.may_repair() {
+            let findings = findings.iter().map(ToString::to_string).collect();
+            return Ok(Round::Repair(PreviousAttempt { code: program.code, findings }));
+        }
+        Ok(Round::Over(self.accepted_or(Made::Unusable(findings))))
+    }
+
+    /// Accepts a program without errors, unless one with fewer doubts was accepted before.
+    fn consider(&mut self, program: &GeneratedProgram, findings: &[Finding]) {
+        let better = self.accepted.as_ref().is_none_or(|old| findings.len() <= old.findings.len());
+        if better && !findings.iter().any(Finding::is_error) {
+            let attempt = self.provenance.attempts.len() - 1;
+            self.accepted = Some(Accepted { program: program.clone(), findings: findings.to_vec(), attempt });
+        }
+    }
+
+    /// Only a model can mend its program; a compiler would give the same again.
+    fn may_repair(&self) -> bool {
+        self.generator.model().is_some() && self.provenance.rounds < limits::REPAIR_ROUNDS_MAX
+    }
+
+    /// What was accepted, else what would be said without it.
+    fn accepted_or(&mut self, otherwise: Made) -> Made {
+        let Some(Accepted { program, findings, attempt }) = self.accepted.take() else { return otherwise };
+        let provenance = &mut self.provenance;
+        provenance.findings = findings;
+        provenance.assumptions.clone_from(&program.assumptions);
+        provenance.self_tests =
+            provenance.attempts.get(attempt).map(|tried| tried.dry_runs.clone()).unwrap_or_default();
+        Made::Program(Box::new(program))
+    }
 }
 
 /// Checks a program, and runs it when the checks found no error. What was found is noted in `attempt`.
@@ -193,28 +243,17 @@ async fn look(
     Ok(findings)
 }
 
-/// An error, or a self-test that does not come out as its own author expects.
+/// An error, a self-test that does not come out as its own author expects, or an input that a program should survive.
 fn is_worth_a_repair(finding: &Finding) -> bool {
-    finding.is_error() || finding.code == "E_EXPECTATION"
-}
-
-fn told(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(ToString::to_string).collect()
-}
-
-fn take(accepted: Option<Accepted>, provenance: &mut Provenance) -> Made {
-    let Some(Accepted { program, findings, attempt }) = accepted else { return Made::Unusable(Vec::new()) };
-    provenance.findings = findings;
-    provenance.assumptions.clone_from(&program.assumptions);
-    provenance.self_tests =
-        provenance.attempts.get(attempt).map(|tried| tried.dry_runs.clone()).unwrap_or_default();
-    Made::Program(Box::new(program))
+    finding.is_error() || matches!(finding.code.as_str(), "E_EXPECTATION" | "E_RAISED")
 }
 
 fn without_program(outcome: GenerationOutcome) -> Made {
     match outcome {
         GenerationOutcome::Questions(questions) => Made::Questions(questions),
-        GenerationOutcome::Cannot { reason, missing_capability } => Made::Cannot { reason, missing_capability },
+        GenerationOutcome::Cannot { reason, missing_capability } => {
+            Made::Cannot { reason, missing_capability }
+        }
         GenerationOutcome::NotUnderstood { reason } => Made::NotUnderstood(reason),
         _ => Made::Unusable(vec![Finding::error("E_REPLY", None, "the generator gave an unknown answer")]),
     }

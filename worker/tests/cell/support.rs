@@ -17,7 +17,8 @@ use worker::cell::{
 /// The runner of these very sources, built once per test binary.
 pub fn runner() -> PathBuf {
     static RUNNER: OnceLock<PathBuf> = OnceLock::new();
-    RUNNER.get_or_init(|| build_runner(&[])).clone()
+    let given = || std::env::var_os(super::elsewhere::RUNNER).map(PathBuf::from);
+    RUNNER.get_or_init(|| given().unwrap_or_else(|| build_runner(&[]))).clone()
 }
 
 /// Builds the runner beside the test's own executable.

@@ -109,8 +109,7 @@ impl<'a> Cursor<'a> {
     /// Whether a clause may end here.
     pub(crate) fn at_boundary(&self) -> bool {
         match self.peek() {
-            None => true,
-            Some(Token { kind: Kind::Break, .. }) => true,
+            None | Some(Token { kind: Kind::Break, .. }) => true,
             Some(Token { kind: Kind::Word | Kind::Mark, folded, .. }) => is_one_of("@stop|@link", folded),
             // "1) … 2) …" on one line.
             Some(Token { kind: Kind::Number, .. }) => self.word(1) == ")",

@@ -1,7 +1,7 @@
 //! The plan while it is being read: which values exist, what nouns they answer to, and how a reference resolves.
 
 use super::noun::{Aliases, Meaning, Noun};
-use super::plan::{Change, Kind, Language, Op, Output, Piece, Rank, Split, Text, Value};
+use super::plan::{Change, Condition, Kind, Language, Op, Output, Piece, Rank, Split, Text, Value};
 
 /// What has been read so far.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub(crate) struct Draft {
     pub(crate) bulleted: bool,
     pub(crate) on_error: Option<String>,
     pub(crate) rank: Option<Rank>,
+    pub(crate) drop: Option<Condition>,
     pub(crate) whole_numbers: bool,
     /// "add up the amounts" was said: the total is what counts.
     pub(crate) summed: bool,
@@ -39,6 +40,7 @@ impl Draft {
             bulleted: false,
             on_error: None,
             rank: None,
+            drop: None,
             whole_numbers: false,
             summed: false,
             merged: false,
@@ -197,17 +199,12 @@ impl Draft {
         if self.merged && self.values[value].each { Piece::All(value) } else { Piece::Value(value) }
     }
 
-    /// The values no piece of these texts shows.
-    pub(crate) fn unused<'a>(&self, texts: impl Iterator<Item = &'a Text> + Clone) -> Vec<usize> {
-        (0..self.values.len())
-            .filter(|value| self.values[*value].kind != Kind::Hidden)
-            .filter(|value| {
-                !texts
-                    .clone()
-                    .flatten()
-                    .any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) if v == value))
-            })
-            .collect()
+    /// The values that no piece of this text shows, the item among them.
+    pub(crate) fn not_shown(&self, text: &Text) -> Vec<usize> {
+        let shown = |value: &usize| {
+            text.iter().any(|piece| matches!(piece, Piece::Value(v) | Piece::All(v) if v == value))
+        };
+        std::iter::once(0).chain(self.made()).filter(|value| !shown(value)).collect()
     }
 
     /// Adds a change of the text itself.

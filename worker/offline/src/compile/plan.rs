@@ -155,6 +155,8 @@ pub(crate) enum Output {
     Text(Text),
     /// A Markdown table, one row per item.
     Table(Vec<(String, Text)>),
+    /// Comma-separated values with a header, one row per item.
+    Csv(Vec<(String, Text)>),
     /// A JSON array with an object per item, or one object.
     Object {
         fields: Vec<(String, Text)>,
@@ -188,6 +190,8 @@ pub(crate) struct Plan {
     /// Between the texts of the items.
     pub(crate) separator: String,
     pub(crate) rank: Option<Rank>,
+    /// Items for which this holds are left out.
+    pub(crate) drop: Option<Condition>,
     /// Totals are rounded to whole numbers.
     pub(crate) whole_numbers: bool,
     /// What stands for the values of an item whose tool call failed.

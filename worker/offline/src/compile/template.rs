@@ -114,7 +114,7 @@ fn eliminate(name: &str, pieces: &[Option<Piece>], draft: &Draft) -> Result<Piec
     let promises =
         lex(&folded).iter().any(|token| NOT_A_VALUE.split_whitespace().any(|word| word == token.folded));
     let shown: Text = pieces.iter().flatten().cloned().collect();
-    let unused = draft.unused(std::iter::once(&shown));
+    let unused = draft.not_shown(&shown);
     match unused.as_slice() {
         _ if promises || unknown == 0 => Err(Reason::UnknownName(name.to_owned())),
         [only] => Ok(draft.piece_of(*only)),

@@ -95,6 +95,14 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
             format!("Si un appel échoue, écrire « {text} »")
         });
     }
+    if let Some(condition) = &plan.drop {
+        let when = condition_words(plan, condition);
+        steps.push(if en {
+            format!("Leave out items where {when}")
+        } else {
+            format!("Laisser de côté les éléments où {when}")
+        });
+    }
     if let Some(rank) = &plan.rank {
         let by = value_name(plan, rank.by);
         let first = match (rank.descending, en) {
@@ -273,6 +281,10 @@ fn output_step(plan: &Plan) -> String {
             } else {
                 format!("Renvoyer un tableau Markdown : {columns}")
             }
+        }
+        Output::Csv(columns) => {
+            let columns = fields(columns);
+            if en { format!("Return CSV: {columns}") } else { format!("Renvoyer du CSV : {columns}") }
         }
         Output::Object { fields: columns, .. } => {
             let columns = fields(columns);

@@ -8,7 +8,7 @@ pub(super) struct Helper {
     pub(super) source: &'static str,
 }
 
-pub(super) const HELPERS: [Helper; 10] = [
+pub(super) const HELPERS: [Helper; 11] = [
     Helper { name: "split_sentences", imports: &["re"], source: include_str!("python/split_sentences.py") },
     Helper { name: "split_lines", imports: &[], source: include_str!("python/split_lines.py") },
     Helper { name: "split_paragraphs", imports: &["re"], source: include_str!("python/split_paragraphs.py") },
@@ -18,5 +18,6 @@ pub(super) const HELPERS: [Helper; 10] = [
     Helper { name: "pick_label", imports: &["re"], source: include_str!("python/pick_label.py") },
     Helper { name: "number_in", imports: &["re"], source: include_str!("python/number_in.py") },
     Helper { name: "show_number", imports: &[], source: include_str!("python/show_number.py") },
+    Helper { name: "csv_text", imports: &["csv", "io"], source: include_str!("python/csv_text.py") },
     Helper { name: "table_cell", imports: &[], source: include_str!("python/table_cell.py") },
 ];

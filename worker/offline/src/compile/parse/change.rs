@@ -57,6 +57,7 @@ impl Parser<'_> {
     /// "[the number of] words in the text": what is counted, and in which value.
     pub(super) fn counted(&mut self) -> Result<Option<(Change, usize)>, Reason> {
         let start = self.cursor.at;
+        let how_many = self.cursor.eat("how many");
         self.cursor.eat("@det*");
         self.cursor.eat_any(&["total? number|count of", "nombre total? de|d"]);
         self.cursor.eat("@det*");
@@ -71,12 +72,15 @@ impl Parser<'_> {
             }
         };
         self.cursor.at += 1;
+        if how_many {
+            self.cursor.eat("there are");
+        }
         let mut from = 0;
         if self.cursor.eat("in|of|from|dans|de|du|des|d") {
             match self.noun()? {
                 Some(noun) if noun.meaning == Meaning::Item => {}
                 Some(noun) => {
-                    from = self.draft.resolve(&noun.meaning).ok_or(Reason::UnknownName(noun.head))?
+                    from = self.draft.resolve(&noun.meaning).ok_or(Reason::UnknownName(noun.head))?;
                 }
                 None => {
                     self.cursor.at = start;

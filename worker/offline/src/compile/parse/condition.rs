@@ -4,6 +4,7 @@ use super::Parser;
 use crate::compile::error::Reason;
 use crate::compile::lexer::fold;
 use crate::compile::noun::Meaning;
+use crate::compile::noun_phrase::noun_phrase;
 use crate::compile::plan::{Block, Call, Condition, Kind, Op, Output, Piece, Test, Text};
 
 enum Case {
@@ -208,13 +209,10 @@ impl Parser<'_> {
             } else if self.cursor.eat(GO_ON) {
                 self.cursor.eat("on|going");
                 self.cursor.eat("with|to|avec|a @det* next|other|others|rest|suivante|suivant|autres|reste line|lines|one|item|items|sentence|ligne|lignes?");
-            } else if written.is_some() && self.cursor.sees("and|, @filler* carry|go|move|keep|continue") {
-                self.cursor.at += 1;
-                self.cursor.eat("@filler*");
             } else if written.is_some()
-                && self
-                    .cursor
-                    .sees("et|, @filler* continue|continuez|continuer|poursuis|poursuivez|passe|passez")
+                && self.cursor.sees(
+                    "and|et|, @filler* carry|go|move|keep|continue|continuez|continuer|poursuis|poursuivez|passe|passez",
+                )
             {
                 self.cursor.at += 1;
                 self.cursor.eat("@filler*");
@@ -228,6 +226,12 @@ impl Parser<'_> {
     }
 
     fn branches(&mut self, condition: Condition) -> Result<bool, Reason> {
+        let start = self.cursor.at;
+        self.cursor.eat(",");
+        if self.skip_words() {
+            return Ok(self.drop_items(condition, start));
+        }
+        self.cursor.at = start;
         let values_before = self.draft.values.len();
         let newest = self.draft.piece_of(self.draft.newest());
         // Where nothing was found, "ask the model instead" is about the question, not about the empty answer.
@@ -257,6 +261,45 @@ impl Parser<'_> {
             self.draft.output = Some(Output::Text(vec![self.draft.piece_of(into)]));
         }
         Ok(true)
+    }
+
+    /// "skip the line if nothing is found", "ignore-la si rien n'est trouvé".
+    pub(super) fn skip_clause(&mut self) -> Result<bool, Reason> {
+        let start = self.cursor.at;
+        if self.skip_words()
+            && self.cursor.eat("if|when|where|for|si|quand|lorsque which|whom?")
+            && let Some(Case::When(condition)) = self.case()?
+            && self.drop_items(condition, start)
+        {
+            return Ok(true);
+        }
+        self.cursor.at = start;
+        Ok(false)
+    }
+
+    fn skip_words(&mut self) -> bool {
+        let start = self.cursor.at;
+        if self.cursor.eat("skip|skips|ignore|omit|drop|discard|exclude|leave|saute|sautez|ignorez|omets|omettez|exclus|laisse") {
+            let leave = matches!(self.cursor.tokens[start].folded.as_str(), "leave" | "laisse");
+            let aliases = self.draft.aliases();
+            let item = noun_phrase(&mut self.cursor, &aliases)
+                .is_none_or(|noun| matches!(noun.meaning, Meaning::Item | Meaning::Pronoun) && noun.each.is_none());
+            let out = self.cursor.eat_any(&["out|away", "de cote"]);
+            if item && (out || !leave) {
+                return true;
+            }
+        }
+        self.cursor.at = start;
+        false
+    }
+
+    fn drop_items(&mut self, condition: Condition, start: usize) -> bool {
+        if !self.draft.in_items() || self.in_branch || self.draft.drop.is_some() {
+            self.cursor.at = start;
+            return false;
+        }
+        self.draft.drop = Some(condition);
+        true
     }
 
     /// Values made inside a branch exist only there.

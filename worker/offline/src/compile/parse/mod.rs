@@ -5,19 +5,23 @@
 
 mod change;
 mod condition;
+mod instruction;
 mod model;
 mod number;
 mod output;
 mod remark;
 mod report;
+mod rows;
 mod search;
 mod source;
+mod structured;
 
 use super::cursor::Cursor;
 use super::draft::Draft;
 use super::error::Reason;
 use super::lexer::{Kind as TokenKind, Token};
-use super::noun::{Noun, noun_phrase};
+use super::noun::Noun;
+use super::noun_phrase::noun_phrase;
 use super::plan::{Kind, Language, Op, Output, Piece, Plan, Split, Text};
 use super::template::shows_a_value;
 
@@ -86,6 +90,7 @@ impl Parser<'_> {
     /// One clause of any kind.
     fn clause(&mut self) -> Result<bool, Reason> {
         Ok(self.condition_clause()?
+            || self.skip_clause()?
             || self.remark_clause()
             || self.search_clause()?
             || self.ask_clause()?
@@ -180,7 +185,15 @@ impl Parser<'_> {
                 None => Output::Text(vec![newest]),
             },
         };
+        // A text that stands for a failed call cannot be added up or ordered.
+        if draft.on_error.is_some() && draft.number().is_some() {
+            return Err(Reason::Conflict(self.cursor.source.trim().to_owned()));
+        }
         if (draft.numbered || draft.bulleted) && !draft.in_items() {
+            return Err(Reason::Conflict(self.cursor.source.trim().to_owned()));
+        }
+        // Left-out items would leave gaps in the numbers.
+        if draft.drop.is_some() && (draft.numbered || draft.split.is_none() || shows_position(&output)) {
             return Err(Reason::Conflict(self.cursor.source.trim().to_owned()));
         }
         if draft.rank.is_some() && (draft.merged || draft.numbered || !draft.in_items()) {
@@ -212,6 +225,7 @@ impl Parser<'_> {
             output,
             separator,
             rank: draft.rank,
+            drop: draft.drop,
             whole_numbers: draft.whole_numbers,
             on_error: draft.on_error,
         })
@@ -244,7 +258,19 @@ fn is_used(value: usize, draft: &Draft, output: &Output) -> bool {
             fields.iter().any(|(_, text)| in_text(text, value))
         }
     };
-    shown || in_ops(&draft.ops, value) || draft.rank.is_some_and(|rank| rank.by == value)
+    shown
+        || draft.drop.as_ref().is_some_and(|condition| condition.value == value)
+        || in_ops(&draft.ops, value)
+        || draft.rank.is_some_and(|rank| rank.by == value)
+}
+
+fn shows_position(output: &Output) -> bool {
+    match output {
+        Output::Text(text) | Output::Strings(text) => text.contains(&Piece::Position),
+        Output::Table(fields) | Output::Csv(fields) | Output::Object { fields, .. } => {
+            fields.iter().any(|(_, text)| text.contains(&Piece::Position))
+        }
+    }
 }
 
 fn unused_name(kind: Kind, language: Language) -> &'static str {

@@ -3,7 +3,8 @@
 use super::Parser;
 use crate::compile::draft::forms;
 use crate::compile::error::Reason;
-use crate::compile::noun::{Meaning, noun_phrase};
+use crate::compile::noun::Meaning;
+use crate::compile::noun_phrase::noun_phrase;
 use crate::compile::plan::{Kind, Op, Rank};
 
 const BEST: &str = "best|top|highest|largest|biggest|meilleur|meilleure|meilleurs|meilleures";
@@ -79,13 +80,12 @@ impl Parser<'_> {
                     return true;
                 }
             }
-        } else if self.draft.rank.is_some() && self.direction() {
-            return true;
-        } else if self.draft.rank.is_some()
-            && self.cursor.eat("without|sans")
-            && self.cursor.eat("@det* ratings|rating|scores|score|notes|note|grades|numbers|amounts|montants")
-        {
-            return true;
+        } else if self.draft.rank.is_some() {
+            const WITHOUT: &str =
+                "without|sans @det* ratings|rating|scores|score|notes|note|grades|numbers|amounts|montants";
+            if self.direction() || self.cursor.eat(WITHOUT) {
+                return true;
+            }
         }
         self.cursor.at = start;
         false

@@ -1,23 +1,25 @@
 //! Short clauses that settle a detail: order, blank lines, numbering, separators, what to do with repeats.
 
 use super::Parser;
-use crate::compile::noun::{Meaning, eat_separator, noun_phrase};
+use crate::compile::noun::Meaning;
+use crate::compile::noun_phrase::noun_phrase;
+use crate::compile::phrases::eat_separator;
 use crate::compile::plan::Split;
 
 impl Parser<'_> {
     pub(super) fn remark_clause(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.default_of_guarded()
+        if (self.answer_choice()
+            || self.default_of_guarded()
             || self.order()
             || self.blanks()
             || self.repeats()
             || self.numbering()
             || self.separator()
-            || self.manner()
+            || self.manner())
+            && self.cursor.at_boundary()
         {
-            if self.cursor.at_boundary() {
-                return true;
-            }
+            return true;
         }
         self.cursor.at = start;
         false
@@ -90,11 +92,15 @@ impl Parser<'_> {
     }
 
     pub(super) fn numbering(&mut self) -> bool {
-        let numbered = self.cursor.eat_any(&[
-            "numbered|number|numbering|numerote|numerotes|numerotee|numerotees|numerotez|numeroter @det* lines|results|items|pairs|lignes|resultats|elements?",
-        ]);
-        if !numbered {
+        if !self
+            .cursor
+            .eat("numbered|number|numbering|numerote|numerotes|numerotee|numerotees|numerotez|numeroter")
+        {
             return false;
+        }
+        let aliases = self.draft.aliases();
+        if !self.cursor.sees("from|starting|a|en") {
+            noun_phrase(&mut self.cursor, &aliases);
         }
         let start = self.cursor.at;
         if self.cursor.eat("from|starting|a|en") {

@@ -4,7 +4,9 @@ use super::Parser;
 use crate::compile::cursor::is_one_of;
 use crate::compile::draft::forms;
 use crate::compile::error::Reason;
-use crate::compile::noun::{Meaning, eat_documents, eat_search_tool, meaning_of, noun_phrase};
+use crate::compile::noun::{Meaning, meaning_of};
+use crate::compile::noun_phrase::noun_phrase;
+use crate::compile::phrases::{eat_documents, eat_search_tool};
 use crate::compile::plan::{Call, Kind, Language, Op, Piece, Text, Tool};
 use crate::compile::template::template;
 
@@ -227,7 +229,7 @@ impl Parser<'_> {
             self.cursor.at += 1;
         }
         let words = self.cursor.typed(from, self.cursor.at).to_owned();
-        if words.is_empty() || super::model::beyond_tools(&words).is_some() {
+        if words.is_empty() || super::instruction::beyond_tools(&words).is_some() {
             return Ok(None);
         }
         let link = match self.draft.language {

@@ -2,7 +2,9 @@
 
 use super::Parser;
 use crate::compile::error::Reason;
-use crate::compile::noun::{Aliases, Meaning, eat_input, eat_separator, noun_phrase};
+use crate::compile::noun::{Aliases, Meaning};
+use crate::compile::noun_phrase::noun_phrase;
+use crate::compile::phrases::{eat_input, eat_separator};
 use crate::compile::plan::Split;
 
 impl Parser<'_> {

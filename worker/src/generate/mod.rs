@@ -1,0 +1,175 @@
+//! Generate: from a description, or the client's own code, to a version that is ready, or to the reason why not.
+//!
+//! ```text
+//! mod       the job: what is asked, what its end writes
+//! proof     write, check, run, repair: a program is ready only when it ran
+//! checks    CPython's own view of a program, from a cell (checks.py)
+//! dry_run   the program in a cell with stand-in tools
+//! cache     verified programs of a tenant
+//! ```
+//!
+//! Nothing of a real run reaches a prompt that writes code: a repair quotes checks and dry runs, whose data is made
+//! up, and feedback is the client's own words. Supplied code is the client's: it is checked, never changed.
+
+mod cache;
+pub mod checks;
+mod dry_run;
+mod finish;
+pub mod proof;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use providers::{AnsweredQuestion, CallContext, GenerationRequest, PreviousAttempt, ProviderError};
+use shared::{
+    job::{ErrorCode, GenerateInput, JobError, JobSpec},
+    limits,
+    queue::Attempt,
+    store::{Finish, generation::Provenance},
+};
+use tokio::time::Instant;
+
+use self::proof::{Bench, Lost, Made, Proof};
+use crate::{consume::Outcome, environment::Environment, patience};
+
+/// Carries out a generate job.
+pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &Attempt) -> Outcome {
+    let Ok(input) = job.decode_input::<GenerateInput>() else {
+        let error = JobError::new(ErrorCode::GenerationFailed, "The job's input does not read.");
+        return over(finish::failure(error, &Provenance::default()));
+    };
+    let began = Instant::now();
+    let stopped = attempt.stopped();
+    let bench = Bench { cells: &environment.cells, limits: &environment.limits, stop: attempt.stopped() };
+    let work = async {
+        match &input.code {
+            Some(code) => supplied(&bench, &input, code).await,
+            None => {
+                let deadline = began + job.timeout.min(limits::GENERATE_TIMEOUT);
+                generated(environment, &bench, job, &input, attempt, deadline).await
+            }
+        }
+    };
+    tokio::select! {
+        () = stopped.cancelled() => Outcome::Stopped,
+        ended = work => match ended {
+            Ok(Outcome::Over(mut finish)) => {
+                finish.usage.wall_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                Outcome::Over(finish)
+            }
+            Ok(outcome) => outcome,
+            Err(Lost::Stopped) => Outcome::Stopped,
+            Err(Lost::Cell(cause)) => Outcome::Ours(cause),
+        },
+    }
+}
+
+/// The client's own code: it is taken as it is, if it parses and has an entry point. What else is found is shown.
+async fn supplied(bench: &Bench<'_>, input: &GenerateInput, code: &str) -> Result<Outcome, Lost> {
+    if let Err(failure) = checks::startable(bench, code).await? {
+        return Ok(over(finish::invalid_code(failure)));
+    }
+    let findings = checks::findings(bench, code, None).await?;
+    let provenance = Provenance { findings, ..Provenance::default() };
+    Ok(over(finish::supplied(&input.description, &provenance)))
+}
+
+/// A program written by the generator, or remembered.
+async fn generated(
+    environment: &Environment,
+    bench: &Bench<'_>,
+    job: &JobSpec,
+    input: &GenerateInput,
+    attempt: &Attempt,
+    deadline: Instant,
+) -> Result<Outcome, Lost> {
+    let generator = environment.generator.as_ref();
+    let Some(request) = request(environment, job, input, attempt).await else {
+        return Ok(Outcome::Ours("the workflow does not read".to_owned()));
+    };
+    let name = cache::fingerprint(generator, &request);
+    if let Some(name) = name.as_ref().filter(|_| !asks_for_another(job, input))
+        && let Some((program, provenance)) = cache::look_up(&environment.store, &job.tenant, name).await
+    {
+        return Ok(over(finish::ready(&program, &provenance)));
+    }
+    let mut cx = CallContext::until(deadline);
+    cx.pause_max = Some(limits::GENERATE_PAUSE_MAX);
+    let Proof { made, provenance } = proof::prove(bench, generator, request, &cx).await?;
+    if let Made::Provider(error) = &made
+        && let Some(delay) = pause(error, job, attempt, &provenance)
+    {
+        tracing::info!(job.id = %job.id, delay_ms = delay.as_millis(), "A provider asks for a pause; the job waits in the queue.");
+        return Ok(Outcome::Later { delay, fields: vec![("tries", (job.tries + 1).to_string())] });
+    }
+    if let (Made::Program(program), Some(name)) = (&made, &name) {
+        cache::keep(&environment.store, &job.tenant, name, program, &provenance).await;
+    }
+    let finish = finish::of(made, &provenance);
+    Ok(over(finish::with_usage(finish, cx.meter.spent(), &provenance)))
+}
+
+/// Another try of a workflow, with nothing new said: its client wants another program than the one remembered.
+fn asks_for_another(job: &JobSpec, input: &GenerateInput) -> bool {
+    job.version > 1 && input.answers.is_empty()
+}
+
+/// What the generator is asked. Answers are put beside the questions they belong to, feedback beside its program.
+/// `None`: the workflow's record does not read.
+async fn request(
+    environment: &Environment,
+    job: &JobSpec,
+    input: &GenerateInput,
+    attempt: &Attempt,
+) -> Option<GenerationRequest> {
+    let mut request = GenerationRequest::new(input.description.as_str());
+    request.feedback.clone_from(&input.feedback);
+    if input.answers.is_empty() && input.feedback.is_none() {
+        return Some(request);
+    }
+    let workflow = match job.workflow_id {
+        Some(id) => patience::until_stored(attempt, || environment.store.workflow(&job.tenant, id)).await?,
+        None => None,
+    };
+    let questions = workflow.as_ref().map(|workflow| workflow.questions.as_slice()).unwrap_or_default();
+    request.answers = input
+        .answers
+        .iter()
+        .map(|(asked, answer)| {
+            let known = questions.iter().find(|question| question.id == *asked);
+            let question = known.map_or(asked, |question| &question.text).clone();
+            AnsweredQuestion { question, answer: answer.clone() }
+        })
+        .collect();
+    if input.feedback.is_some() {
+        let code = workflow.and_then(|workflow| workflow.code);
+        request.previous = code.map(|code| PreviousAttempt { code, findings: Vec::new() });
+    }
+    Some(request)
+}
+
+/// How long to leave the provider alone, when it asks for that, the job may wait so long, and nothing was paid for
+/// that would be lost.
+fn pause(
+    error: &ProviderError,
+    job: &JobSpec,
+    attempt: &Attempt,
+    provenance: &Provenance,
+) -> Option<Duration> {
+    if !error.is_transient() || !provenance.attempts.is_empty() || job.tries >= limits::GENERATE_PAUSES_MAX {
+        return None;
+    }
+    let delay = error.retry_after()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let in_time = attempt.claim.expires_at.is_none_or(|at| {
+        let expires = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
+        now + delay < expires
+    });
+    in_time.then_some(delay)
+}
+
+fn over(finish: Finish) -> Outcome {
+    Outcome::Over(Box::new(finish))
+}
