@@ -82,7 +82,7 @@ async fn walk(
     let began = Instant::now();
     let api = stack.start(environment, directory).await?;
     console.data(&format!(
-        "Private Redis, api and worker at {} in {}. Offline: no key, no network.\n",
+        "Private Redis, api and worker at {} in {}. Offline: no key, no network.\n\n",
         api.base().as_str().trim_end_matches('/'),
         seconds(began)
     ));

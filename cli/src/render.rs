@@ -180,6 +180,8 @@ fn step_row(number: usize, step: &Value) -> Vec<String> {
         let found = names.iter().find_map(|name| step.get(name).filter(is_said));
         found.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
     };
+    let count = |name: &str| step.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let tokens = count("input_tokens") + count("output_tokens");
     let note = if step.get("error").is_some_and(|error| !error.is_null()) {
         "failed"
     } else if step.get("replayed").and_then(Value::as_bool).unwrap_or_default() {
@@ -191,8 +193,8 @@ fn step_row(number: usize, step: &Value) -> Vec<String> {
         number.to_string(),
         text(&["tool", "title"]),
         text(&["arguments"]),
-        text(&["ms", "duration_ms"]),
-        text(&["tokens"]),
+        text(&["ms"]),
+        if tokens > 0 { tokens.to_string() } else { String::new() },
         note.to_owned(),
     ]
 }
@@ -242,13 +244,15 @@ mod tests {
     #[test]
     fn steps_of_known_and_unknown_kinds_are_rows() {
         let answer = json!({"data": [
-            {"tool": "paradigm_search", "arguments": {"query": "x"}, "ms": 12, "tokens": null, "replayed": true},
+            {"tool": "paradigm_search", "arguments": {"query": "x"}, "ms": 12, "input_tokens": 0, "replayed": true},
             {"title": "Format", "arguments": {}, "error": {"message": "no"}},
+            {"tool": "chat_completion", "input_tokens": 20, "output_tokens": 3},
             {"something": "new"},
         ]});
         let rows = step_rows(&answer);
         assert_eq!(rows[0], ["1", "paradigm_search", "{\"query\":\"x\"}", "12", "", "replayed"]);
         assert_eq!(rows[1], ["2", "Format", "", "", "", "failed"]);
-        assert_eq!(rows[2], ["3", "", "", "", "", ""]);
+        assert_eq!(rows[2], ["3", "chat_completion", "", "", "23", ""]);
+        assert_eq!(rows[3], ["4", "", "", "", "", ""]);
     }
 }

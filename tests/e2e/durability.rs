@@ -44,7 +44,8 @@ fn searches(stack: &Stack) -> BTreeMap<String, u64> {
 async fn two_hundred_jobs_on_two_workers_succeed_exactly_once_though_one_worker_is_killed() {
     const SLOTS: usize = 8;
     let slots = SLOTS.to_string();
-    let builder = Stack::builder().workers(2).env("WORKER_CONCURRENCY", &slots).env("LEASE_MS", "2000");
+    let builder =
+        Stack::builder().workers(2).env("WORKER_CONCURRENCY", &slots).env("LEASE_MS", "2000").alone();
     let mut stack = builder.start().await;
     let workflow = stack.workflow_from_code(SEARCH).await;
     stack.paradigm.withhold();
@@ -67,7 +68,7 @@ async fn two_hundred_jobs_on_two_workers_succeed_exactly_once_though_one_worker_
 
 #[tokio::test]
 async fn jobs_of_two_idle_workers_run_once_each() {
-    let stack = Stack::builder().workers(2).start().await;
+    let stack = Stack::builder().workers(2).alone().start().await;
     let workflow = stack.workflow_from_code(SEARCH).await;
     let jobs = post_many(&stack, &workflow, 200).await;
     let ended = all_succeed(&stack, &jobs).await;

@@ -12,6 +12,7 @@ mod listing;
 mod offline;
 mod problems;
 mod programs;
+mod proving;
 mod secrets;
 mod waiting;
 mod webhooks;

@@ -24,6 +24,7 @@ pub mod openai_compatible;
 pub mod paradigm;
 pub mod retry;
 pub mod search;
+pub mod traffic;
 
 pub use self::offline::{OfflineChat, OfflineGenerator, OfflineSearch};
 pub use anthropic::{AnthropicClient, AnthropicConfig};

@@ -6,6 +6,8 @@ use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use crate::jail::Statement;
+
 /// Which side of a fork one is on.
 #[derive(Debug)]
 pub enum Forked {
@@ -246,15 +248,15 @@ pub fn pivot_to_current_folder() -> io::Result<()> {
 }
 
 /// Adds a system call filter to this thread. Needs `no_new_privs`.
-pub fn install_filter(program: &[seccompiler::sock_filter]) -> io::Result<()> {
+pub fn install_filter(program: &[Statement]) -> io::Result<()> {
     #[repr(C)]
     struct FilterProgram {
         statements: u16,
-        first: *const seccompiler::sock_filter,
+        first: *const Statement,
     }
     let statements = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
     let program = FilterProgram { statements, first: program.as_ptr() };
-    // SAFETY: the kernel copies `statements` entries from a slice that has as many; sock_filter is its own layout.
+    // SAFETY: the kernel copies `statements` entries from a slice that has as many; Statement has its layout.
     checked_long(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) })
         .map(drop)
 }

@@ -99,7 +99,7 @@ async fn generated(
     cx.pause_max = Some(limits::GENERATE_PAUSE_MAX);
     let Proof { made, provenance } = proof::prove(bench, generator, request, &cx).await?;
     if let Made::Provider(error) = &made
-        && let Some(delay) = pause(error, job, attempt, &provenance)
+        && let Some(delay) = pause(error, job.tries, !provenance.attempts.is_empty(), until_expiry(attempt))
     {
         tracing::info!(job.id = %job.id, delay_ms = delay.as_millis(), "A provider asks for a pause; the job waits in the queue.");
         return Ok(Outcome::Later { delay, fields: vec![("tries", (job.tries + 1).to_string())] });
@@ -150,26 +150,39 @@ async fn request(
     Some(request)
 }
 
-/// How long to leave the provider alone, when it asks for that, the job may wait so long, and nothing was paid for
-/// that would be lost.
-fn pause(
-    error: &ProviderError,
-    job: &JobSpec,
-    attempt: &Attempt,
-    provenance: &Provenance,
-) -> Option<Duration> {
-    if !error.is_transient() || !provenance.attempts.is_empty() || job.tries >= limits::GENERATE_PAUSES_MAX {
-        return None;
-    }
-    let delay = error.retry_after()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let in_time = attempt.claim.expires_at.is_none_or(|at| {
-        let expires = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(0));
-        now + delay < expires
-    });
-    in_time.then_some(delay)
+/// How long to leave the provider alone in the queue: as long as it asks for, when the job may wait so long and
+/// nothing was paid for that would be lost.
+fn pause(error: &ProviderError, tries: u32, paid: bool, until_expiry: Option<Duration>) -> Option<Duration> {
+    let delay = error.retry_after().filter(|_| error.is_transient())?;
+    let in_time = until_expiry.is_none_or(|left| delay < left);
+    (!paid && tries < limits::GENERATE_PAUSES_MAX && in_time).then_some(delay)
+}
+
+/// What is left of the time in which the client wants an answer at all.
+fn until_expiry(attempt: &Attempt) -> Option<Duration> {
+    let expires = Duration::from_millis(u64::try_from(attempt.claim.expires_at?.as_millis()).unwrap_or(0));
+    Some(expires.saturating_sub(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()))
 }
 
 fn over(finish: Finish) -> Outcome {
     Outcome::Over(Box::new(finish))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_sat_out_in_the_queue_only_while_it_can_lead_to_something() {
+        let minute = Duration::from_secs(60);
+        let asked = ProviderError::RateLimited { provider: "p", retry_after: minute };
+        assert_eq!(pause(&asked, 0, false, None), Some(minute));
+        assert_eq!(pause(&asked, 0, false, Some(minute * 2)), Some(minute));
+        assert_eq!(pause(&asked, 0, false, Some(minute)), None, "the job would expire");
+        assert_eq!(pause(&asked, limits::GENERATE_PAUSES_MAX, false, None), None, "often enough");
+        assert_eq!(pause(&asked, 0, true, None), None, "a program is paid for already");
+        assert_eq!(pause(&ProviderError::Timeout { provider: "p" }, 0, false, None), None);
+        let final_no = ProviderError::Unauthorized { provider: "p", status: 401 };
+        assert_eq!(pause(&final_no, 0, false, None), None);
+    }
 }

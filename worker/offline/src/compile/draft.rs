@@ -189,6 +189,27 @@ impl Draft {
         Some(self.piece_of(value))
     }
 
+    /// Two values named side by side: "the answer and the translation" are not the same value.
+    pub(crate) fn pieces_beside(&self, meanings: [&Meaning; 2]) -> Option<[Piece; 2]> {
+        let [first, second] = meanings.map(|meaning| self.piece_for(meaning));
+        let named = |piece: &Option<Piece>| match piece {
+            Some(Piece::Value(value) | Piece::All(value)) => vec![*value],
+            _ => Vec::new(),
+        };
+        let other = |meaning: &Meaning, piece: Option<Piece>, beside: &Option<Piece>| match meaning {
+            Meaning::Newest if piece == *beside => {
+                self.newest_beside(&named(beside)).map(|v| self.piece_of(v))
+            }
+            _ => piece,
+        };
+        Some([other(meanings[0], first.clone(), &second)?, other(meanings[1], second.clone(), &first)?])
+    }
+
+    /// "[result] ([summary])": the newest value that is not named by its own kind beside it.
+    pub(crate) fn newest_beside(&self, named: &[usize]) -> Option<usize> {
+        self.made().rev().find(|value| !named.contains(value))
+    }
+
     /// The newest value that is a number.
     pub(crate) fn number(&self) -> Option<usize> {
         self.newest_of(&[Kind::Amount, Kind::Rating])

@@ -101,7 +101,7 @@ fn piece(meaning: &Meaning, beside: &[Option<Meaning>], draft: &Draft) -> Option
             })
             .filter_map(|other| draft.resolve(other))
             .collect();
-        value = draft.made().rev().find(|candidate| !named.contains(candidate)).unwrap_or(value);
+        value = draft.newest_beside(&named).unwrap_or(value);
         return Some(draft.piece_of(value));
     }
     draft.piece_for(meaning)

@@ -9,4 +9,5 @@ mod openai_compatible;
 mod paradigm;
 mod paradigm_files;
 mod streaming;
+mod traffic;
 mod upstream;

@@ -2,7 +2,7 @@
 //!
 //! Everything the kernel's ABI can deny is denied, as a hard requirement: the crate's default would degrade in silence.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
@@ -18,21 +18,24 @@ use crate::kernel;
 const ABI_MIN: i32 = 2;
 const FIX: &str = "use Linux 5.19 or newer with landlock in CONFIG_LSM, and a container profile that allows landlock_*";
 
-/// What a cell may read.
+/// What a cell may read, opened once in the zygote.
 #[derive(Debug)]
 pub struct Rules {
     abi_number: i32,
-    visible: ReadOnly,
+    visible: Vec<(PathFd, BitFlags<AccessFs>)>,
 }
 
 impl Rules {
     /// Asks the kernel once.
-    pub fn probe(visible: ReadOnly) -> Result<Self, Refusal> {
+    pub fn probe(visible: &ReadOnly) -> Result<Self, Refusal> {
         let abi_number = kernel::landlock_abi();
         if abi_number < ABI_MIN {
             return Err(refusal("landlock", &format!("the kernel offers ABI {abi_number}, {ABI_MIN} is needed"), FIX));
         }
-        Ok(Self { abi_number, visible })
+        let folders = visible.folders.iter().map(|path| (path, AccessFs::ReadFile | AccessFs::ReadDir));
+        let devices = visible.devices.iter().map(|path| (path, AccessFs::ReadFile | AccessFs::WriteFile));
+        let opened = folders.chain(devices).map(|(path, access)| Ok((open(path)?, access)));
+        Ok(Self { abi_number, visible: opened.collect::<Result<_, Refusal>>()? })
     }
 
     /// The kernel's.
@@ -56,14 +59,11 @@ impl Rules {
             rules = rules.scope(Scope::from_all(abi)).map_err(&failed)?;
         }
         let mut created = rules.create().map_err(&failed)?;
-        let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        for folder in &self.visible.folders {
-            created = add(created, folder, read)?;
+        let work = open(Path::new(&work.path_inside()))?;
+        let work = (&work, private(abi));
+        for (path, access) in self.visible.iter().map(|(path, access)| (path, *access)).chain([work]) {
+            created = created.add_rule(PathBeneath::new(path, access)).map_err(&failed)?;
         }
-        for device in &self.visible.devices {
-            created = add(created, device, AccessFs::ReadFile | AccessFs::WriteFile)?;
-        }
-        created = add(created, Path::new(&work.path_inside()), private(abi))?;
         let status = created.restrict_self().map_err(&failed)?;
         match status.ruleset {
             RulesetStatus::FullyEnforced => Ok(()),
@@ -78,15 +78,6 @@ fn private(abi: ABI) -> BitFlags<AccessFs> {
         & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::MakeFifo | AccessFs::MakeSock)
 }
 
-fn add(
-    rules: landlock::RulesetCreated,
-    path: &Path,
-    access: BitFlags<AccessFs>,
-) -> Result<landlock::RulesetCreated, Refusal> {
-    let path: PathBuf = path.to_owned();
-    let fd = PathFd::new(&path).map_err(because("landlock", "make the library readable for all users"))?;
-    let is_folder = path.is_dir();
-    // Rights that only folders have are an error on a file.
-    let access = if is_folder { access } else { access & (AccessFs::ReadFile | AccessFs::WriteFile) };
-    rules.add_rule(PathBeneath::new(fd, access)).map_err(because("landlock", FIX))
+fn open(path: &Path) -> Result<PathFd, Refusal> {
+    PathFd::new(path).map_err(because("landlock", "make the library readable for all users"))
 }

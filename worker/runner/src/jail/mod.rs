@@ -6,6 +6,7 @@
 //!
 //! Invariant: a wall that was reported as active and cannot be raised ends the cell; nothing degrades in silence.
 
+mod bpf;
 mod filesystem;
 mod landlock;
 mod namespaces;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use wire::control::{LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
 
+pub use self::bpf::Statement;
 pub use self::filesystem::WorkFolder;
 use self::filesystem::{Filesystem, ReadOnly};
 use self::namespaces::Namespaces;
@@ -37,7 +39,7 @@ pub struct Walls {
     filesystem: Filesystem,
     identity: Identity,
     landlock: landlock::Rules,
-    seccomp: seccomp::Filters,
+    seccomp: seccomp::Filter,
     write_xor_execute: bool,
     base_memory_bytes: u64,
 }
@@ -59,10 +61,10 @@ impl Walls {
             Tier::A => Filesystem::pivot(&visible, settings)?,
             Tier::B => Filesystem::shared(settings)?,
         };
-        let landlock = landlock::Rules::probe(visible)?;
-        let seccomp = seccomp::Filters::compile().map_err(because("seccomp", "report this platform"))?;
+        let landlock = landlock::Rules::probe(&visible)?;
+        let seccomp = seccomp::Filter::compile();
         let write_xor_execute = privileges::write_xor_execute_is_known();
-        Ok(Self {
+        let walls = Self {
             settings: settings.clone(),
             namespaces,
             filesystem,
@@ -71,7 +73,20 @@ impl Walls {
             seccomp,
             write_xor_execute,
             base_memory_bytes,
-        })
+        };
+        walls.prepare_zygote()?;
+        Ok(walls)
+    }
+
+    /// What the zygote can do without itself is inherited by every cell for nothing.
+    fn prepare_zygote(&self) -> Result<(), Refusal> {
+        if self.on("capabilities") {
+            privileges::drop_bounding_set().map_err(because("capabilities", "grant CAP_SETPCAP"))?;
+        }
+        if self.on("limits") {
+            self.limit_all().map_err(because("limits", "raise the hard limits of the worker"))?;
+        }
+        Ok(())
     }
 
     /// A new process in the namespaces of this tier.
@@ -111,7 +126,7 @@ impl Walls {
         // Its own `/work`, before the privilege to mount goes.
         work.enter().map_err(because("work folder", "allow mount"))?;
         if self.on("limits") {
-            self.limit_resources().map_err(because("limits", "raise the hard limits of the worker"))?;
+            self.limit_one().map_err(because("limits", "raise the hard limits of the worker"))?;
         }
         if self.on("user") {
             self.identity.drop_to_cell(cell).map_err(because("user", "grant CAP_SETUID and CAP_SETGID"))?;
@@ -139,14 +154,18 @@ impl Walls {
         Ok(())
     }
 
-    fn limit_resources(&self) -> io::Result<()> {
+    /// The zygote can live with them as well.
+    fn limit_all(&self) -> io::Result<()> {
         kernel::limit(libc::RLIMIT_CORE, 0)?;
-        kernel::limit(libc::RLIMIT_NOFILE, self.settings.open_files_max)?;
         kernel::limit(libc::RLIMIT_STACK, STACK_BYTES_MAX)?;
         kernel::limit(libc::RLIMIT_MEMLOCK, 0)?;
         kernel::limit(libc::RLIMIT_MSGQUEUE, 0)?;
         kernel::limit(libc::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX)?;
-        kernel::limit(libc::RLIMIT_FSIZE, self.settings.work_bytes_max)?;
+        kernel::limit(libc::RLIMIT_FSIZE, self.settings.work_bytes_max)
+    }
+
+    fn limit_one(&self) -> io::Result<()> {
+        kernel::limit(libc::RLIMIT_NOFILE, self.settings.open_files_max)?;
         if self.identity.is_own_per_cell() {
             // Counts all processes of a user: a wall only where each cell has a user of its own.
             kernel::limit(libc::RLIMIT_NPROC, self.settings.threads_max)?;

@@ -57,7 +57,6 @@ impl Identity {
 
     /// Changes user and group for good.
     pub fn drop_to_cell(self, cell: u64) -> io::Result<()> {
-        self.drop_bounding_set()?;
         match self.of_cell(cell) {
             Some(user) => kernel::become_user(user),
             None => Ok(()),
@@ -70,20 +69,6 @@ impl Identity {
         kernel::drop_capabilities()
     }
 
-    fn drop_bounding_set(self) -> io::Result<()> {
-        if kernel::effective_capabilities()? & CAP_SETPCAP == 0 {
-            return Ok(()); // an ordinary user: there is nothing to give up, and no exec that could regain it
-        }
-        for capability in 0..CAPABILITIES_MAX {
-            match kernel::prctl(libc::PR_CAPBSET_DROP, capability, 0) {
-                Ok(_) => {}
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
-                Err(error) => return Err(error),
-            }
-        }
-        kernel::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.unsigned_abs().into(), 0)?;
-        kernel::prctl(libc::PR_SET_SECUREBITS, SECURE_BITS, 0).map(drop)
-    }
 
     fn has(self, capabilities: u64) -> bool {
         self.capabilities & capabilities == capabilities
@@ -98,6 +83,22 @@ impl Identity {
             absent("user", "the worker is not root: its cells have its user, without capabilities")
         }
     }
+}
+
+/// In the zygote, once: what it still has, nothing can give it again, and no change of user gives or takes any.
+pub fn drop_bounding_set() -> io::Result<()> {
+    if kernel::effective_capabilities()? & CAP_SETPCAP == 0 {
+        return Ok(()); // an ordinary user: there is nothing to give up, and no exec that could regain it
+    }
+    for capability in 0..CAPABILITIES_MAX {
+        match kernel::prctl(libc::PR_CAPBSET_DROP, capability, 0) {
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    kernel::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL.unsigned_abs().into(), 0)?;
+    kernel::prctl(libc::PR_SET_SECUREBITS, SECURE_BITS, 0).map(drop)
 }
 
 /// Whether the kernel knows memory-deny-write-execute.

@@ -1,17 +1,13 @@
 //! The system call filter: what a Python program needs, nothing else, and what nobody needs kills.
 //!
-//! Several filters, because each can answer a match in one way; the kernel takes the strictest answer, and of equally
-//! strict ones that of the filter installed last. So a call that must be answered mildly (`clone3`: "not implemented")
-//! is allowed in the last filter and answered in an earlier one.
+//! One program, a binary search over call numbers: the kernel runs it once for every number when it is installed, so a
+//! list of comparisons would cost each cell most of a millisecond. The lists are below; [`bpf`](super::bpf) turns them
+//! into code.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch,
-};
-
+use super::bpf::{self, Answer, Check, Rule, Statement};
 use crate::kernel;
 
 /// Stands in the compiled filter where the cell's own pid belongs. No process has this number.
@@ -21,145 +17,120 @@ const PID_PLACEHOLDER: u32 = 0x7fff_fff1;
 /// CHILD_CLEARTID. Exactly this: no namespaces, no new processes.
 const THREAD_FLAGS: u64 = 0x003d_0f00;
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
-
 /// Compiled once in the zygote.
 #[derive(Debug)]
-pub struct Filters {
-    not_implemented: BpfProgram,
-    pretended: BpfProgram,
-    killing: BpfProgram,
-    allowing: BpfProgram,
+pub struct Filter {
+    statements: Vec<Statement>,
     allowed: usize,
     killed: usize,
 }
 
-impl Filters {
+impl Filter {
     /// For the architecture of this build.
-    pub fn compile() -> Result<Self, seccompiler::BackendError> {
-        let allowed = allowed()?;
-        let killed = unconditional(KILLED);
-        let (allowed_count, killed_count) = (allowed.len(), killed.len());
-        let not_implemented = unconditional(&[libc::SYS_clone3]);
-        let errno = |number: i32| SeccompAction::Errno(number.unsigned_abs());
-        Ok(Self {
-            // glibc falls back to `clone`, whose flags a filter can read; EPERM would end in "can't start new thread".
-            not_implemented: program(not_implemented, SeccompAction::Allow, errno(libc::ENOSYS))?,
-            pretended: program(pretended()?, SeccompAction::Allow, errno(0))?,
-            killing: program(killed, SeccompAction::Allow, SeccompAction::KillProcess)?,
-            allowing: program(allowed, errno(libc::EPERM), SeccompAction::Allow)?,
-            allowed: allowed_count,
-            killed: killed_count,
-        })
+    pub fn compile() -> Self {
+        let answers = answers();
+        let count = |wanted: fn(&Answer) -> bool| answers.values().filter(|answer| wanted(answer)).count();
+        Self {
+            statements: bpf::compile(&answers, EPERM),
+            allowed: count(|answer| !matches!(answer, Answer::Kill)),
+            killed: count(|answer| matches!(answer, Answer::Kill)),
+        }
     }
 
     /// For the calling process and for good.
     pub fn install(&self) -> io::Result<()> {
-        let own_pid = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
-        let mut allowing = self.allowing.clone();
-        for statement in &mut allowing {
+        kernel::install_filter(&self.for_process(rustix::process::getpid().as_raw_pid().unsigned_abs()))
+    }
+
+    fn for_process(&self, pid: u32) -> Vec<Statement> {
+        let mut statements = self.statements.clone();
+        for statement in &mut statements {
             if statement.k == PID_PLACEHOLDER {
-                statement.k = own_pid;
+                statement.k = pid;
             }
         }
-        // The killing one last: installing a filter is among what it kills.
-        for filter in [&self.not_implemented, &self.pretended, &allowing, &self.killing] {
-            kernel::install_filter(filter)?;
-        }
-        Ok(())
+        statements
     }
 
     /// For operators.
     pub fn summary(&self) -> String {
-        format!("{} calls allowed, {} kill, the rest fail", self.allowed, self.killed)
+        format!("{} calls allowed, some by their arguments, {} kill, the rest fail", self.allowed, self.killed)
     }
 }
 
-fn program(
-    rules: Rules,
-    otherwise: SeccompAction,
-    on_match: SeccompAction,
-) -> Result<BpfProgram, seccompiler::BackendError> {
-    let architecture: TargetArch = std::env::consts::ARCH.try_into()?;
-    SeccompFilter::new(rules, otherwise, on_match, architecture)?.try_into()
+/// The answer to what is on no list: libraries that try get an error they can handle.
+const EPERM: Answer = Answer::Errno(libc::EPERM.unsigned_abs());
+
+fn answers() -> BTreeMap<u32, Answer> {
+    let number = |call: i64| u32::try_from(call).expect("call numbers are small and not negative");
+    let mut answers = BTreeMap::new();
+    answers.extend(ALLOWED.iter().chain(ALLOWED_HERE).map(|call| (number(*call), Answer::Allow)));
+    answers.extend(KILLED.iter().map(|call| (number(*call), Answer::Kill)));
+    // glibc falls back to `clone`, whose flags a filter can read; EPERM would end in "can't start new thread".
+    answers.insert(number(libc::SYS_clone3), Answer::Errno(libc::ENOSYS.unsigned_abs()));
+    // File locks succeed without locking: `/work` has one user, so there is nothing to exclude, and a real lock on a
+    // library file could be seen from another cell.
+    answers.insert(number(libc::SYS_flock), Answer::Errno(0));
+    answers.extend(by_arguments().into_iter().map(|(call, rules)| (number(call), Answer::Rules(rules))));
+    answers
 }
 
-fn unconditional(calls: &[i64]) -> Rules {
-    calls.iter().map(|call| (*call, Vec::new())).collect()
-}
-
-fn rule(conditions: &[(u8, SeccompCmpArgLen, SeccompCmpOp, u64)]) -> Result<SeccompRule, seccompiler::BackendError> {
-    let conditions = conditions.iter().map(|(argument, length, operator, value)| {
-        SeccompCondition::new(*argument, length.clone(), operator.clone(), *value)
-    });
-    SeccompRule::new(conditions.collect::<Result<_, _>>()?)
-}
-
-/// One rule per value: the argument is one of them.
-fn one_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-    values.iter().map(|value| rule(&[(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value)])).collect()
-}
-
-fn unsigned(number: i32) -> u64 {
-    number.unsigned_abs().into()
-}
-
-/// File locks succeed without locking: `/work` has one user, so there is nothing to exclude, and a real lock on a
-/// library file could be seen from another cell.
-fn pretended() -> Result<Rules, seccompiler::BackendError> {
-    Ok(BTreeMap::from([(libc::SYS_flock, Vec::new()), (libc::SYS_fcntl, one_of(1, &lock_commands())?)]))
-}
-
-fn lock_commands() -> Vec<u64> {
-    [libc::F_SETLK, libc::F_SETLKW, libc::F_GETLK, libc::F_OFD_SETLK, libc::F_OFD_SETLKW, libc::F_OFD_GETLK]
-        .map(unsigned)
-        .to_vec()
-}
-
-fn allowed() -> Result<Rules, seccompiler::BackendError> {
-    use SeccompCmpArgLen::{Dword, Qword};
-    use SeccompCmpOp::{Eq, MaskedEq, Ne};
-    let mut rules = unconditional(ALLOWED);
-    rules.extend(unconditional(ALLOWED_HERE));
-    // Answered by the other filters.
-    rules.extend(unconditional(&[libc::SYS_clone3, libc::SYS_flock, libc::SYS_seccomp]));
-    rules.insert(libc::SYS_clone, vec![rule(&[(0, Qword, Eq, THREAD_FLAGS)])?]);
-    let mut fcntl = vec![libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL]
-        .into_iter()
-        .map(unsigned)
-        .collect::<Vec<_>>();
-    fcntl.extend(lock_commands());
-    rules.insert(libc::SYS_fcntl, one_of(1, &fcntl)?);
-    rules.insert(libc::SYS_socketpair, one_of(0, &[unsigned(libc::AF_UNIX)])?);
-    // With an address they could reach a name; without one, only the other end of a pair.
-    rules.insert(libc::SYS_sendto, vec![rule(&[(4, Qword, Eq, 0)])?]);
-    rules.insert(libc::SYS_recvfrom, vec![rule(&[(4, Qword, Eq, 0)])?]);
-    // Threads signal each other (abort, raise); SIGKILL stays the worker's word, so that it always means "from outside".
-    let own = u64::from(PID_PLACEHOLDER);
-    let not_killing = [
-        (0, Dword, Eq, own),
-        (2, Dword, Ne, unsigned(libc::SIGKILL)),
-        (2, Dword, Ne, unsigned(libc::SIGSTOP)),
-    ];
-    rules.insert(libc::SYS_tgkill, vec![rule(&not_killing)?]);
-    rules.insert(libc::SYS_prlimit64, one_of(0, &[0])?);
-    rules.insert(libc::SYS_prctl, one_of(0, &[unsigned(libc::PR_SET_NAME), unsigned(libc::PR_GET_NAME)])?);
-    let ioctl = [libc::TCGETS, libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::FIONCLEX, libc::TIOCGWINSZ];
-    rules.insert(libc::SYS_ioctl, one_of(1, &ioctl)?);
+/// Calls of which some forms are needed and others are not.
+fn by_arguments() -> Vec<(i64, Vec<Rule>)> {
+    let allow = |checks: &[Check]| Rule { checks: checks.to_vec(), answer: Answer::Allow };
+    let one_of = |argument: u8, values: &[u64]| -> Vec<Rule> {
+        values.iter().map(|value| allow(&[Check::low_is(argument, low(*value))])).collect()
+    };
+    let pretend = |command: i32| Rule { checks: vec![Check::low_is(1, unsigned(command))], answer: Answer::Errno(0) };
+    let mut fcntl = one_of(1, &FCNTL_COMMANDS.map(|command| command.unsigned_abs().into()));
+    fcntl.extend(LOCK_COMMANDS.map(pretend));
     let execute = unsigned(libc::PROT_EXEC);
     let write = unsigned(libc::PROT_WRITE);
     let anonymous = unsigned(libc::MAP_ANONYMOUS);
-    rules.insert(libc::SYS_mprotect, vec![rule(&[(2, Dword, MaskedEq(execute), 0)])?]);
-    rules.insert(
-        libc::SYS_mmap,
-        vec![
-            rule(&[(2, Dword, MaskedEq(execute), 0)])?,
-            // Code of libraries that are loaded late: from a file, never writable.
-            rule(&[(2, Dword, MaskedEq(execute | write), execute), (3, Dword, MaskedEq(anonymous), 0)])?,
-        ],
-    );
-    Ok(rules)
+    let tgkill = [
+        Check::low_is(0, PID_PLACEHOLDER),
+        // SIGKILL stays the worker's word, so that it always means "from outside".
+        Check::low_is_not(2, unsigned(libc::SIGKILL)),
+        Check::low_is_not(2, unsigned(libc::SIGSTOP)),
+    ];
+    vec![
+        (libc::SYS_clone, vec![allow(&Check::is(0, THREAD_FLAGS))]),
+        (libc::SYS_fcntl, fcntl),
+        (libc::SYS_socketpair, one_of(0, &[u64::from(unsigned(libc::AF_UNIX))])),
+        // With an address they could reach a name; without one, only the other end of a pair.
+        (libc::SYS_sendto, vec![allow(&Check::is(4, 0))]),
+        (libc::SYS_recvfrom, vec![allow(&Check::is(4, 0))]),
+        // Threads signal each other (abort, raise).
+        (libc::SYS_tgkill, vec![allow(&tgkill)]),
+        (libc::SYS_prlimit64, one_of(0, &[0])),
+        (libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME].map(|name| name.unsigned_abs().into()))),
+        (libc::SYS_ioctl, one_of(1, &IOCTLS)),
+        (libc::SYS_mprotect, vec![allow(&[Check::masked(2, execute, 0)])]),
+        (
+            libc::SYS_mmap,
+            vec![
+                allow(&[Check::masked(2, execute, 0)]),
+                // Code of libraries that are loaded late: from a file, never writable.
+                allow(&[Check::masked(2, execute | write, execute), Check::masked(3, anonymous, 0)]),
+            ],
+        ),
+    ]
 }
+
+fn unsigned(number: i32) -> u32 {
+    number.unsigned_abs()
+}
+
+fn low(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).expect("masked")
+}
+
+const FCNTL_COMMANDS: [i32; 6] =
+    [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+const LOCK_COMMANDS: [i32; 6] =
+    [libc::F_SETLK, libc::F_SETLKW, libc::F_GETLK, libc::F_OFD_SETLK, libc::F_OFD_SETLKW, libc::F_OFD_GETLK];
+const IOCTLS: [u64; 6] =
+    [libc::TCGETS, libc::FIONBIO, libc::FIONREAD, libc::FIOCLEX, libc::FIONCLEX, libc::TIOCGWINSZ];
 
 /// Without conditions, on every architecture.
 const ALLOWED: &[i64] = &[
@@ -232,17 +203,82 @@ const KILLED: &[i64] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::bpf::tests::run;
     use super::*;
 
-    #[test]
-    fn no_call_is_both_allowed_and_killed() {
-        let allowed = allowed().expect("the rules are well formed");
-        let by_both: Vec<_> = KILLED.iter().filter(|call| allowed.contains_key(call)).collect();
-        assert_eq!(by_both, [&libc::SYS_seccomp], "the last filter is still to be installed");
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+    const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+
+    fn errno(number: i32) -> u32 {
+        libc::SECCOMP_RET_ERRNO | number.unsigned_abs()
+    }
+
+    fn answer(call: i64, arguments: [u64; 6]) -> u32 {
+        let filter = Filter::compile().for_process(42);
+        run(&filter, bpf::ARCHITECTURE, u32::try_from(call).expect("a call"), arguments)
     }
 
     #[test]
-    fn the_filters_compile_for_this_architecture() {
-        Filters::compile().expect("the rules are well formed");
+    fn every_number_there_can_be_has_the_answer_of_its_list() {
+        let filter = Filter::compile().for_process(42);
+        let answers = answers();
+        for number in 0..2_000 {
+            let expected = match answers.get(&number) {
+                Some(Answer::Allow) => ALLOW,
+                Some(Answer::Kill) => KILL,
+                Some(Answer::Errno(number)) => libc::SECCOMP_RET_ERRNO | number,
+                Some(Answer::Rules(_)) => continue,
+                None => errno(libc::EPERM),
+            };
+            assert_eq!(run(&filter, bpf::ARCHITECTURE, number, [0; 6]), expected, "call {number}");
+        }
+    }
+
+    #[test]
+    fn no_call_is_on_two_lists() {
+        let all: Vec<_> = ALLOWED.iter().chain(ALLOWED_HERE).chain(KILLED).copied().collect();
+        let rules = by_arguments();
+        for call in &all {
+            assert_eq!(all.iter().filter(|other| *other == call).count(), 1, "call {call}");
+            assert!(rules.iter().all(|(ruled, _)| ruled != call), "call {call}");
+        }
+    }
+
+    #[test]
+    fn arguments_decide_where_they_must() {
+        let execute = 4;
+        let cases = [
+            (libc::SYS_clone, [THREAD_FLAGS, 0, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_clone, [THREAD_FLAGS | 0x1000_0000, 0, 0, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_clone, [THREAD_FLAGS | 1 << 33, 0, 0, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_clone3, [0; 6], errno(libc::ENOSYS)),
+            (libc::SYS_fcntl, [3, 6, 0, 0, 0, 0], errno(0)),
+            (libc::SYS_fcntl, [3, 1, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_fcntl, [3, 1024, 0, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_mmap, [0, 4096, 3, 0x22, 0, 0], ALLOW),
+            (libc::SYS_mmap, [0, 4096, 5, 0x02, 9, 0], ALLOW),
+            (libc::SYS_mmap, [0, 4096, 5, 0x22, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_mmap, [0, 4096, 7, 0x02, 9, 0], errno(libc::EPERM)),
+            (libc::SYS_mprotect, [0, 4096, execute, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_sendto, [3, 0, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_sendto, [3, 0, 0, 0, 1 << 40, 0], errno(libc::EPERM)),
+            (libc::SYS_tgkill, [42, 42, 6, 0, 0, 0], ALLOW),
+            (libc::SYS_tgkill, [42, 42, 9, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_tgkill, [43, 43, 6, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_prlimit64, [0, 7, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_prlimit64, [1, 7, 0, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_prctl, [4, 1, 0, 0, 0, 0], errno(libc::EPERM)),
+        ];
+        for (call, arguments, expected) in cases {
+            assert_eq!(answer(call, arguments), expected, "{call} {arguments:?}");
+        }
+    }
+
+    #[test]
+    fn another_architecture_is_killed_and_x32_fails() {
+        let filter = Filter::compile().for_process(42);
+        assert_eq!(run(&filter, 0x4000_0003, 0, [0; 6]), KILL);
+        let read_as_x32 = 0x4000_0000;
+        assert_ne!(run(&filter, bpf::ARCHITECTURE, read_as_x32, [0; 6]), ALLOW);
     }
 }

@@ -125,6 +125,11 @@ pub(crate) fn steps(plan: &Plan) -> Vec<String> {
     steps
 }
 
+/// What one item is called.
+pub(super) fn unit_name(plan: &Plan) -> &'static str {
+    plan.split.as_ref().map_or("", |split| unit(split, plan.language).0)
+}
+
 /// The unit in singular, and how the input is cut into it.
 fn unit(split: &Split, language: Language) -> (&'static str, String) {
     let en = language == Language::En;
@@ -363,7 +368,7 @@ fn value_name(plan: &Plan, value: usize) -> String {
         (kind, _) if is_model_kind(kind) => model_noun(kind, en),
         _ => {
             if en {
-                "reply"
+                "answer"
             } else {
                 "réponse"
             }

@@ -16,7 +16,7 @@ use literal::literal;
 use statements::Lines;
 use uses::{has_calls, into};
 
-use super::plan::{Kind, Language, Op, Output, Piece, Plan, Split, Text};
+use super::plan::{Kind, Language, Op, Output, Piece, Plan, Split, Test, Text};
 
 /// The whole program.
 pub(crate) fn program(plan: &Plan) -> String {
@@ -108,6 +108,10 @@ impl Emitter<'_> {
         self.handler(&mut out, &handler, &inner);
         out.source.push_str("\n\n");
         out.nested("async def execute_workflow(user_input: str) -> str:", |out| {
+            out.line(match self.plan.language {
+                Language::En => "\"\"\"All of them side by side, in the order of the input.\"\"\"",
+                Language::Fr => "\"\"\"Tous côte à côte, dans l'ordre du texte.\"\"\"",
+            });
             let items = plural(&self.plan.values[0].name);
             out.line(&format!("{items} = {}", self.split_expression(split)));
             if let Some(ignore_case) = self.plan.distinct {
@@ -153,6 +157,11 @@ impl Emitter<'_> {
         let returned = if self.plan.drop.is_some() { format!("{returned} | None") } else { returned };
         let keyword = if handler.calls { "async def" } else { "def" };
         out.nested(&format!("{keyword} handle_{item}({number}{item}: str) -> {returned}:"), |out| {
+            let unit = describe::unit_name(self.plan);
+            out.line(&match self.plan.language {
+                Language::En => format!("\"\"\"What becomes of one {unit}.\"\"\""),
+                Language::Fr => format!("\"\"\"Ce que devient chaque {unit}.\"\"\""),
+            });
             self.guarded(out, ops, handler.title.is_none());
             if let Some(condition) = &self.plan.drop {
                 out.nested(&format!("if {}:", self.condition(condition)), |out| out.line("return None"));

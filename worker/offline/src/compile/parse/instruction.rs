@@ -179,6 +179,10 @@ impl Parser<'_> {
                 Meaning::Pronoun | Meaning::Formatted | Meaning::Position | Meaning::Total => None,
                 _ => self.draft.resolve(&noun.meaning),
             };
+            // "using the search result" when nothing was searched.
+            if noun.meaning == Meaning::Of(Kind::Result) && value.is_none() {
+                return Err(Reason::UnknownName(self.cursor.typed(start, self.cursor.at).to_owned()));
+            }
             // "summarise the result" before there is one.
             let object =
                 start == from + 1 && is_one_of("@summarise|@translate|@classify|@rate|@rewrite|@merge", verb);
@@ -215,12 +219,20 @@ const TASK_WORDS: &str = "in|into|to|as|of|for|from|on|by|at|most|least|max|maxi
     debutant|everyone|customer|readers|final|finale";
 
 /// A word of the text that promises an action no tool can do.
+///
+/// "an e-mail" is a text like any other; "e-mail it" is not.
 pub(super) fn beyond_tools(text: &str) -> Option<String> {
-    lex(text)
-        .into_iter()
-        .filter(|token| matches!(token.kind, TokenKind::Word))
-        .map(|token| token.folded)
-        .find(|word| BEYOND_TOOLS.split_whitespace().any(|beyond| beyond == word))
+    let tokens: Vec<_> = lex(text).into_iter().filter(|token| token.kind == TokenKind::Word).collect();
+    let written = |at: usize| {
+        let mail = is_one_of("mail|mails|email|emails|courriel|courriels|sms|post", &tokens[at].folded);
+        let before = tokens[..at].iter().rev().find(|token| token.folded != "e");
+        mail && before.is_some_and(|token| is_one_of("a|an|the|this|un|le|l|cet|d", &token.folded))
+    };
+    (0..tokens.len())
+        .filter(|at| !written(*at))
+        .map(|at| &tokens[at].folded)
+        .find(|word| BEYOND_TOOLS.split_whitespace().any(|beyond| beyond == *word))
+        .cloned()
 }
 
 /// From the word that goes too far to the end of the instruction.

@@ -216,6 +216,13 @@ impl Parser<'_> {
             Output::Text(text) if multiline(text) => "\n\n".to_owned(),
             _ => "\n".to_owned(),
         });
+        // A rule between blocks stands on a line of its own.
+        let rule =
+            !separator.is_empty() && separator.chars().all(|c| matches!(c, '-' | '*' | '=' | '_' | '#'));
+        let separator = match &output {
+            Output::Text(text) if rule && multiline(text) => format!("\n{separator}\n"),
+            _ => separator,
+        };
         Ok(Plan {
             language: draft.language,
             split: draft.split,
@@ -254,7 +261,7 @@ fn is_used(value: usize, draft: &Draft, output: &Output) -> bool {
     }
     let shown = match output {
         Output::Text(text) | Output::Strings(text) => in_text(text, value),
-        Output::Table(fields) | Output::Object { fields, .. } => {
+        Output::Table(fields) | Output::Csv(fields) | Output::Object { fields, .. } => {
             fields.iter().any(|(_, text)| in_text(text, value))
         }
     };

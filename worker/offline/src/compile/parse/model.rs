@@ -3,7 +3,7 @@
 
 use super::Parser;
 use super::instruction::{Instruction, uncapitalise};
-use crate::compile::cursor::is_one_of;
+use crate::compile::cursor::{Cursor, is_one_of};
 use crate::compile::draft::forms;
 use crate::compile::error::Reason;
 use crate::compile::lexer::Kind as TokenKind;
@@ -68,14 +68,21 @@ impl Parser<'_> {
             self.cursor.at = start;
         }
         let body = self.cursor.at;
-        if !self.cursor.sees("@summarise|@translate|@classify|@rate|@rewrite") && !self.cursor.sees("sum up")
-        {
+        let end = self.instruction_end(body);
+        // "write a title with the model": the model is named, so the instruction is its own affair.
+        let with_model = with_model || self.names_model(body, end);
+        let task =
+            self.cursor.sees("@summarise|@translate|@classify|@rate|@rewrite") || self.cursor.sees("sum up");
+        let told = with_model && self.cursor.sees("@tell");
+        if !task && !told {
             self.cursor.at = start;
             return Ok(false);
         }
-        let end = self.instruction_end(body);
         self.known_words_only(body, end, with_model)?;
-        let instruction = self.instruction(body, end)?;
+        let mut instruction = self.instruction(body, end)?;
+        if !task {
+            self.name_what_is_asked(body + 1, end, &mut instruction);
+        }
         self.cursor.at = end;
         self.add_call(instruction);
         Ok(true)
@@ -93,6 +100,14 @@ impl Parser<'_> {
         self.cursor.at = end;
         self.add_call(instruction);
         Ok(true)
+    }
+
+    /// "… with the language model": said inside the clause.
+    fn names_model(&self, from: usize, end: usize) -> bool {
+        (from..end).any(|at| {
+            let mut ahead = Cursor { at, ..self.cursor };
+            (ahead.eat("with|using|avec|via") || ahead.eat_any(&["a l aide de|du"])) && eat_model(&mut ahead)
+        })
     }
 
     fn ask_verb(&mut self) -> bool {

@@ -36,7 +36,8 @@ impl Parser<'_> {
             ]);
             // "Each line as 'x'": the verb may have been said for several clauses.
             let unsaid = self.draft.output.is_none() && !self.draft.ops.is_empty();
-            if !verb && !(unsaid && self.cursor.sees("as|comme|sous")) {
+            let goes_on = unsaid && self.cursor.sees("as|comme|sous");
+            if !verb && !goes_on {
                 return Ok(false);
             }
         }
@@ -142,7 +143,7 @@ impl Parser<'_> {
             self.cursor.eat_any(&["followed|ending by|with", "suivi|suivie|suivis|suivies de|d|du|par"]);
         if followed {
             said.after.extend(self.row_part()?.ok_or_else(|| self.unread_here())?);
-            self.row_tail(&mut said.after)?;
+            self.row_tail(&mut said.after, true)?;
             return Ok(true);
         }
         let start = self.cursor.at;
@@ -207,7 +208,7 @@ impl Parser<'_> {
         self.second_object(said)?;
         // "both answers" promises two of something.
         if both && said.both.is_none() {
-            return Err(self.unread(start));
+            return Err(Reason::Unread(self.cursor.typed(start, self.cursor.at).to_owned()));
         }
         Ok(true)
     }
@@ -220,12 +221,16 @@ impl Parser<'_> {
             && second.each.is_none()
             && (self.cursor.at_boundary()
                 || self.cursor.sees("as|in|comme|sous|for|pour|par|per|separated|separes"))
-            && let Some(first) = said.object.as_ref().and_then(|noun| self.draft.piece(noun))
-            && let Some(second) = self.draft.piece(&second)
+            && let Some(first) = said.object.as_ref()
+            && let Some([first, second]) = self.draft.pieces_beside([&first.meaning, &second.meaning])
             && first != second
         {
-            let colon = if self.draft.language == Language::Fr { " : " } else { ": " };
-            said.both = Some(vec![first, Piece::Literal(colon.to_owned()), second]);
+            let between = match (&first, self.draft.language) {
+                (Piece::Value(0), Language::Fr) => " : ",
+                (Piece::Value(0), Language::En) => ": ",
+                _ => "\n",
+            };
+            said.both = Some(vec![first, Piece::Literal(between.to_owned()), second]);
             return Ok(true);
         }
         self.cursor.at = start;

@@ -22,13 +22,12 @@ impl Parser<'_> {
         } else {
             template_or_literal(raw, &self.draft)
         };
-        self.row_tail(&mut text)?;
+        self.row_tail(&mut text, false)?;
         Ok(Some(text))
     }
 
     /// "… followed by a new line and 'Answer: ' and the answer".
-    pub(super) fn row_tail(&mut self, text: &mut Text) -> Result<(), Reason> {
-        let mut chained = false;
+    pub(super) fn row_tail(&mut self, text: &mut Text, mut chained: bool) -> Result<(), Reason> {
         loop {
             let start = self.cursor.at;
             let link = self.cursor.eat_any(&[

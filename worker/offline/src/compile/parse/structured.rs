@@ -37,6 +37,10 @@ impl Parser<'_> {
             said.output = Some(Output::Table(self.columns()?));
             return Ok(true);
         }
+        if self.cursor.eat_any(&["csv table|text|output|format?", "tableau|format csv"]) {
+            said.output = Some(Output::Csv(self.columns()?));
+            return Ok(true);
+        }
         if self.cursor.eat_any(&[
             "markdown? report|document|note|page in|en? markdown?",
             "rapport|document|fiche|note|page en|au? format? markdown?",

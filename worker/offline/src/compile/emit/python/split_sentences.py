@@ -3,6 +3,8 @@ ABBREVIATIONS = set(
     "dr drs mr mrs ms mme mmes mlle mlles mm prof pr st ste mgr gen col capt lt sgt rev hon gov sen rep vs cf e.g i.e "
     "eg ie fig figs art p pp vol chap ch approx env ex tel tél n° nos éd ed dept réf ref av bd resp".split()
 )
+# After these, it ends none when a number follows.
+BEFORE_NUMBERS = set("no nr jan feb mar apr jun jul aug sep sept oct nov dec janv févr avr juil déc".split())
 # After these, it ends one only when a capital follows.
 OPEN_ENDED = set("etc inc ltd co corp jr sr a.m p.m am pm cie sté".split())
 
@@ -22,7 +24,7 @@ def ends_sentence(before: str, mark: str, after: str) -> bool:
     word = word.rpartition("'")[2].rpartition("’")[2]
     if not words or (len(words) == 1 and re.fullmatch(r"\d{1,3}|[a-z]", word)):
         return False  # "1. First point"
-    if word in ABBREVIATIONS or (word in ("no", "nr") and following.isdigit()):
+    if word in ABBREVIATIONS or (word in BEFORE_NUMBERS and following.isdigit()):
         return False
     if word in OPEN_ENDED:
         return following.isupper()
@@ -38,10 +40,12 @@ def split_sentences(text: str) -> list[str]:
     # A blank line or a list item ends a sentence whatever its punctuation; so does a line break before a capital.
     for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*•–]\s|\d+[.)]\s|[\"'«“(¿¡]*\s?[A-ZÀ-ÖØ-ÞŒ0-9]))", text):
         start = 0
-        for mark in re.finditer(r"[.!?…]+(?:[\s\u00a0\u202f]?»|[\"'”’)\]])*(?=\s|$)|[。！？]", block):
-            if mark[0] in "。！？" or ends_sentence(block[start : mark.start()], mark[0], block[mark.end() :]):
+        for mark in re.finditer(r"(?<![.!?…])[.!?…]++(?:\s?»|[\"'”’)\]])*+(?=\s|$)|[。！？]", block):
+            before = block[max(start, mark.start() - 80) : mark.start()]
+            after = block[mark.end() : mark.end() + 80]
+            if mark[0] in "。！？" or ends_sentence(before, mark[0], after):
                 sentences.append(block[start : mark.end()])
                 start = mark.end()
         sentences.append(block[start:])
-    sentences = [re.sub(r"\s*\n\s*", " ", sentence.strip()) for sentence in sentences]
+    sentences = [" ".join(line.strip() for line in sentence.strip().splitlines()) for sentence in sentences]
     return [sentence for sentence in sentences if re.search(r"\w", sentence)]
