@@ -5,7 +5,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo run test deps
+.PHONY: demo run test eval deps
 .DEFAULT_GOAL := demo
 
 # A description becomes a program and answers, offline, in a throw-away stack.
@@ -25,3 +25,7 @@ test: deps
 # Debian's own Python with its headers, a Redis that stays off as a service, a C compiler.
 deps:
 	@.ci/deps
+
+# Every case from its description to its checks, with the configured provider: `make eval EVAL='--samples 3'`.
+eval: deps
+	$(CARGO) run --release -q -p tests --example eval -- $(EVAL)

@@ -9,7 +9,7 @@ fn is_current(page: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     let before = std::fs::read_to_string(&path).unwrap_or_default();
     if before != text {
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("docs/ can be written");
         panic!("docs/{page} was out of date; it is written anew: look at it and commit it");
     }
 }

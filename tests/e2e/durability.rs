@@ -1,10 +1,13 @@
 //! What got a 202 survives: the death of a worker, of Redis, and both kinds of stop.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tests::DEADLINE;
 use tests::stack::{self, Stack};
 
 use crate::SEARCH;
@@ -13,10 +16,29 @@ use crate::SEARCH;
 async fn post_many(stack: &Stack, workflow: &str, count: usize) -> BTreeMap<String, String> {
     let posts = (0..count).map(|number| async move {
         let input = format!("question-{number:03}");
-        let job = stack.execute(workflow, &json!({"user_input": input})).await.expect(202);
+        let job = post_with_key(stack, workflow, &input).await;
         (input, stack::id(&job))
     });
     join_all(posts).await.into_iter().collect()
+}
+
+/// Posts as a careful client does: with a key of its own, and again after a 503 when the api says so. A machine busy
+/// with other things may well keep Redis from answering in time.
+async fn post_with_key(stack: &Stack, workflow: &str, input: &str) -> Value {
+    let path = format!("/workflows/{workflow}/execute");
+    let post = async {
+        loop {
+            let request = stack.client().request(Method::POST, &path).header("idempotency-key", input);
+            let answer = stack.client().send(request.json(&json!({"user_input": input}))).await;
+            if answer.status != 503 {
+                return answer.expect(202);
+            }
+            println!("{input}: 503, posted again");
+            let pause = answer.header("retry-after").and_then(|seconds| seconds.parse().ok());
+            tokio::time::sleep(Duration::from_secs(pause.expect("Retry-After in seconds"))).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, post).await.expect("accepted at last")
 }
 
 /// Waits for all, and asserts that each succeeded with the answer to its own question.
@@ -99,6 +121,27 @@ async fn redis_may_be_killed_and_come_back_in_the_middle_of_a_hundred_jobs() {
     all_succeed(&stack, &jobs).await;
     assert!(stack.api.is_running() && stack.workers[0].is_running());
     assert!(!searches(&stack).contains_key("meanwhile"));
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_whose_fate_is_unknown_is_made_once_when_it_is_repeated_with_its_key() {
+    let stack = Stack::builder().start().await;
+    let workflow = stack.workflow_from_code(SEARCH).await;
+    let path = format!("/workflows/{workflow}/execute");
+    // Redis hangs: it has received the command, will carry it out, and nobody waits for its answer any more.
+    stack.redis.process().signal(Signal::STOP);
+    let request = stack.client().request(Method::POST, &path).header("idempotency-key", "again");
+    let answer = stack.client().send(request.json(&json!({"user_input": "again"}))).await;
+    answer.expect_problem(503);
+    assert!(answer.header("retry-after").is_some());
+    stack.redis.process().signal(Signal::CONT);
+    stack.until_ready().await;
+    let job = post_with_key(&stack, &workflow, "again").await;
+    assert_eq!(stack.wait_job(&stack::id(&job)).await["result"], "Answer to: again");
+    let jobs = stack.client().get("/jobs?kind=execute").await.expect(200);
+    assert_eq!(jobs["data"].as_array().expect("jobs").len(), 1, "{jobs:#}");
+    assert_eq!(stack.paradigm.searches().len(), 1);
     stack.finish().await;
 }
 

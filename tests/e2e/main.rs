@@ -10,6 +10,7 @@ mod durability;
 mod generation;
 mod listing;
 mod offline;
+mod peers;
 mod problems;
 mod programs;
 mod proving;

@@ -1,8 +1,12 @@
-//! Where the programs under test are: built once per test process, in the profile of the test itself, never stale.
+//! Where the programs under test are: built once per test process, in the profile of the test itself, never stale,
+//! and the same until the last test has ended, whatever is built meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+/// The programs: each refuses to work with siblings of another build.
+const PROGRAMS: [&str; 4] = ["api", "worker", "runner", "wf"];
 
 /// The folder that holds `api`, `worker`, `runner` and `wf`, freshly built.
 ///
@@ -10,7 +14,7 @@ use std::sync::OnceLock;
 /// When they do not compile; the compiler's own output says why.
 pub fn directory() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build)
+    BUILT.get_or_init(|| own_links(&build()))
 }
 
 /// The root of the repository.
@@ -35,6 +39,26 @@ fn build() -> PathBuf {
         .expect("cargo starts");
     assert!(status.success(), "cargo build of the programs under test failed: {status}");
     directory
+}
+
+/// Links of this process's own to the programs: a build that runs beside the tests replaces the files, not these.
+fn own_links(built: &Path) -> PathBuf {
+    let all = built.join("e2e");
+    std::fs::create_dir_all(&all).expect("a folder in the target folder");
+    for earlier in std::fs::read_dir(&all).expect("a folder of ours").flatten() {
+        if !Path::new("/proc").join(earlier.file_name()).exists() {
+            // Two test processes may tidy up at once; one of them is late.
+            let _ = std::fs::remove_dir_all(earlier.path());
+        }
+    }
+    let own = all.join(std::process::id().to_string());
+    std::fs::create_dir_all(&own).expect("a folder in the target folder");
+    for program in PROGRAMS {
+        let link = own.join(program);
+        let _ = std::fs::remove_file(&link);
+        std::fs::hard_link(built.join(program), link).expect("a link within the target folder");
+    }
+    own
 }
 
 /// `target/<profile>`: two levels above this executable, `target/<profile>/deps/e2e-…`.

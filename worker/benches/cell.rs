@@ -27,8 +27,27 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     println!("{:<58} {:>9} {:>9}", "", "p50 ms", "p99 ms");
     cold("cold python3 -I -S with the same imports", &["/usr/bin/python3", "-I", "-S", "-c", IMPORTS]);
-    let bwrap = ["bwrap", "--unshare-all", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink",
-        "usr/lib64", "/lib64", "--tmpfs", "/work", "--die-with-parent", "/usr/bin/python3", "-I", "-S", "-c", IMPORTS];
+    let bwrap = [
+        "bwrap",
+        "--unshare-all",
+        "--ro-bind",
+        "/usr",
+        "/usr",
+        "--symlink",
+        "usr/lib",
+        "/lib",
+        "--symlink",
+        "usr/lib64",
+        "/lib64",
+        "--tmpfs",
+        "/work",
+        "--die-with-parent",
+        "/usr/bin/python3",
+        "-I",
+        "-S",
+        "-c",
+        IMPORTS,
+    ];
     cold("bwrap + the same", &bwrap);
     for tier in [Tier::A, Tier::B] {
         runtime.block_on(in_cells(tier));
@@ -59,7 +78,8 @@ async fn in_cells(tier: Tier) {
         for _ in 0..300 {
             tokio::time::sleep(pause).await;
             let started = Instant::now();
-            let report = bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
+            let report =
+                bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
             times.push(started.elapsed());
             expect_value(&report, program);
         }

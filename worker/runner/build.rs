@@ -8,7 +8,8 @@ fn main() {
     println!("cargo:rustc-env=RUNNER_PYTHON_MINOR={}", python.version().minor);
     let executable = python.executable().expect("PYO3_PYTHON names an interpreter (.cargo/config.toml)");
     let script = "import sys; print(sys.base_prefix)";
-    let output = Command::new(executable).args(["-I", "-c", script]).output().expect("the interpreter starts");
+    let output =
+        Command::new(executable).args(["-I", "-c", script]).output().expect("the interpreter starts");
     let home = String::from_utf8(output.stdout).expect("the interpreter's home is UTF-8");
     println!("cargo:rustc-env=RUNNER_PYTHON_HOME={}", home.trim());
     println!("cargo:rerun-if-env-changed=PYO3_PYTHON");

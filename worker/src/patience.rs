@@ -28,9 +28,13 @@ where
                 match attempt.reason() {
                     Some(StopReason::LeaseLost) => return None,
                     Some(StopReason::Shutdown) => {
-                        let end = *ends_at.get_or_insert_with(|| Instant::now() + limits::SHUTDOWN_STORE_WAIT);
+                        let end =
+                            *ends_at.get_or_insert_with(|| Instant::now() + limits::SHUTDOWN_STORE_WAIT);
                         if Instant::now() >= end {
-                            tracing::warn!(cause, "The store stays away at shutdown; a job is left to its lease.");
+                            tracing::warn!(
+                                cause,
+                                "The store stays away at shutdown; a job is left to its lease."
+                            );
                             return None;
                         }
                     }

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use elsewhere::Elsewhere;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use elsewhere::Elsewhere;
 use support::{Answers, Bench, expect_value};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{RunEnd, RunLimits, RunReport, Tier, ToolVerdict};
@@ -39,7 +39,9 @@ impl Attack {
         let mut lines = program.lines();
         let mut header = |prefix: &str| {
             let line = lines.next().unwrap_or_default();
-            line.strip_prefix(prefix).unwrap_or_else(|| panic!("{}: no line {prefix:?}", path.display())).to_owned()
+            line.strip_prefix(prefix)
+                .unwrap_or_else(|| panic!("{}: no line {prefix:?}", path.display()))
+                .to_owned()
         };
         let (title, outcome, walls) = (header("# "), header("# outcome: "), header("# walls: "));
         let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
@@ -54,8 +56,17 @@ impl Attack {
 
     fn limits(&self, tier: Tier) -> RunLimits {
         // Those that must be ended by the clock need not wait long for it; nor may the slow ones be ended by it.
-        let wall = if self.allowed(tier)[0] == "timeout" { Duration::from_millis(250) } else { Duration::from_secs(20) };
-        RunLimits { wall, memory_bytes_max: 64 * 1024 * 1024, log_bytes_max: 64 * 1024, ..RunLimits::default() }
+        let wall = if self.allowed(tier)[0] == "timeout" {
+            Duration::from_millis(250)
+        } else {
+            Duration::from_secs(20)
+        };
+        RunLimits {
+            wall,
+            memory_bytes_max: 64 * 1024 * 1024,
+            log_bytes_max: 64 * 1024,
+            ..RunLimits::default()
+        }
     }
 }
 
@@ -99,7 +110,10 @@ async fn attempt(bench: &Bench, tier: Tier, attack: &Attack) -> Result<(), Strin
     if attack.allowed(tier).contains(&outcome.as_str()) && in_time {
         return Ok(());
     }
-    Err(format!("{} on tier {tier}: {outcome} ({:?}), must be {}: {:?}", attack.name, report.usage.wall, attack.outcome, report.end))
+    Err(format!(
+        "{} on tier {tier}: {outcome} ({:?}), must be {}: {:?}",
+        attack.name, report.usage.wall, attack.outcome, report.end
+    ))
 }
 
 async fn bench_of(tier: Tier) -> Bench {
@@ -132,7 +146,8 @@ async fn in_a_crowd(tier: Tier) {
             let program = "import hashlib\nasync def execute_workflow(x):\n    return hashlib.sha256((x + await paradigm_search(x)).encode()).hexdigest()[:8]";
             let mut rounds = 0;
             while !stop.is_cancelled() {
-                let report = bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
+                let report =
+                    bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
                 assert_eq!(expect_value(&report, program), json!("c5fe37b6"));
                 rounds += 1;
             }
@@ -141,7 +156,9 @@ async fn in_a_crowd(tier: Tier) {
     };
     let mut attacks = corpus();
     // Any fixed order that mixes the families.
-    attacks.sort_by_key(|attack| attack.program.bytes().rev().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte)));
+    attacks.sort_by_key(|attack| {
+        attack.program.bytes().rev().fold(7_u64, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte))
+    });
     let wrong: Vec<String> = futures_util::stream::iter(attacks)
         .map(|attack| {
             let bench = bench.clone();
@@ -203,7 +220,8 @@ fn the_table_of_attacks_is_what_the_corpus_says() {
     );
     for Attack { name, title, outcome, walls, .. } in &attacks {
         let cell = |text: &str| text.replace('|', " or ");
-        writeln!(table, "| {name} | {} | {} | {} |", cell(title), cell(outcome), cell(walls)).expect("memory");
+        writeln!(table, "| {name} | {} | {} | {} |", cell(title), cell(outcome), cell(walls))
+            .expect("memory");
     }
     let path = folder().join("README.md");
     if std::fs::read_to_string(&path).unwrap_or_default() != table {

@@ -10,8 +10,8 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use elsewhere::Elsewhere;
+use serde_json::{Value, json};
 use support::{Answers, Bench, expect_failure, expect_value};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{
@@ -57,6 +57,7 @@ async fn programs_behave_as_in_plain_cpython() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table, one row per way")]
 async fn each_way_to_fail_has_its_code_and_names_its_line() {
     let bench = Bench::start().await;
     let deep =
@@ -214,7 +215,7 @@ async fn a_program_that_never_ends_is_ended_by_each_clock() {
             }
             // It hung up: that ends it too, sooner or later.
             RunEnd::Failed(failure) if program.contains("os.close(3)") => {
-                assert_eq!(failure.code, FailureCode::NoResult)
+                assert_eq!(failure.code, FailureCode::NoResult);
             }
             other => panic!("{program}: {other:?}"),
         }
@@ -547,7 +548,7 @@ async fn tier_b_runs_the_same_programs_without_namespaces() {
     let report = bench
         .room
         .run(
-            bench.spec("def execute_workflow(x): return 1", RunTask::Check),
+            Bench::spec("def execute_workflow(x): return 1", RunTask::Check),
             Answers::none(),
             CancellationToken::new(),
         )
@@ -614,12 +615,20 @@ async fn the_private_folder_has_a_limit_in_both_tiers() {
     let bench = Bench::start().await;
     let report = bench.execute(fill, "x").await;
     let failure = expect_failure(&report, fill);
-    assert_eq!((failure.code, failure.message.contains("No space left")), (FailureCode::PythonError, true), "{failure:?}");
+    assert_eq!(
+        (failure.code, failure.message.contains("No space left")),
+        (FailureCode::PythonError, true),
+        "{failure:?}"
+    );
     bench.end().await;
     let bench = Bench::start_with(|config| config.max_tier = Tier::B).await;
     let report = bench.execute(fill, "x").await;
     let failure = expect_failure(&report, fill);
-    assert_eq!((failure.code, failure.message.contains("16777216")), (FailureCode::BudgetExceeded, true), "{failure:?}");
+    assert_eq!(
+        (failure.code, failure.message.contains("16777216")),
+        (FailureCode::BudgetExceeded, true),
+        "{failure:?}"
+    );
     bench.end().await;
 }
 
@@ -667,7 +676,8 @@ async fn the_tier_is_what_the_surroundings_allow() {
         let refusal = report.higher_tier_refused.expect("tier A was tried");
         assert!(refusal.layer.contains("namespace") && refusal.fix.contains("CAP_SYS_ADMIN"), "{refusal:?}");
         let config = CellConfig::new(support::runner(), Tier::A, Tier::A, None);
-        let error = CellRoom::start(config, CancellationToken::new()).await.expect_err("tier A is not to be had");
+        let error =
+            CellRoom::start(config, CancellationToken::new()).await.expect_err("tier A is not to be had");
         assert!(matches!(error, CellError::BelowMinTier { min_tier: Tier::A, .. }), "{error}");
         assert!(error.to_string().contains("namespace"), "{error}");
     } else {

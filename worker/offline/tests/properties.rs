@@ -5,7 +5,13 @@ mod python;
 
 use offline::compile;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// The same cases every time: a test that fails only sometimes is not believed.
+fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
 
 /// Words of the grammar in any order reach far more of the parser than random letters.
 const WORDS: &[&str] = &[
@@ -138,7 +144,7 @@ const WORDS: &[&str] = &[
 
 #[test]
 fn compiling_never_panics_on_arbitrary_text() {
-    let mut runner = TestRunner::new(Config { cases: 500, failure_persistence: None, ..Config::default() });
+    let mut runner = runner(300);
     runner
         .run(&"\\PC{0,200}", |text| {
             let _ = compile(&text);
@@ -149,7 +155,7 @@ fn compiling_never_panics_on_arbitrary_text() {
 
 #[test]
 fn compiling_never_panics_on_words_of_the_grammar_and_what_compiles_runs() {
-    let mut runner = TestRunner::new(Config { cases: 2_500, failure_persistence: None, ..Config::default() });
+    let mut runner = runner(1_200);
     let compiled = std::cell::RefCell::new(Vec::new());
     let words = prop::collection::vec(prop::sample::select(WORDS), 1..30);
     runner
@@ -229,7 +235,7 @@ const CLAUSES: &[&str] = &[
 
 #[test]
 fn clauses_in_any_order_give_a_program_that_runs_or_a_refusal() {
-    let mut runner = TestRunner::new(Config { cases: 1_500, failure_persistence: None, ..Config::default() });
+    let mut runner = runner(800);
     let compiled = std::cell::RefCell::new(Vec::new());
     let clauses = prop::collection::vec(prop::sample::select(CLAUSES), 1..6);
     runner
@@ -241,7 +247,7 @@ fn clauses_in_any_order_give_a_program_that_runs_or_a_refusal() {
         })
         .expect("no panic");
     let compiled = compiled.into_inner();
-    assert!(compiled.len() > 200, "many of them say something: {}", compiled.len());
+    assert!(compiled.len() > 100, "many of them say something: {}", compiled.len());
     python::run_all(&compiled);
 }
 
@@ -250,7 +256,7 @@ const PLAIN: &str = r"[^\[\]{}<>»«\\\n\r]{0,30}";
 
 #[test]
 fn a_template_is_printed_as_typed_around_its_values() {
-    let mut runner = TestRunner::new(Config { cases: 25, failure_persistence: None, ..Config::default() });
+    let mut runner = runner(25);
     runner
         .run(&(PLAIN, PLAIN, PLAIN), |(before, between, after)| {
             let template = format!("{before}[line]{between}[result]{after}");
@@ -267,7 +273,7 @@ fn a_template_is_printed_as_typed_around_its_values() {
 
 #[test]
 fn any_quoted_text_gives_a_program_that_runs() {
-    let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
+    let mut runner = runner(80);
     let programs = std::cell::RefCell::new(Vec::new());
     runner.run(&"\\PC{0,60}", |text| {
         for description in [
@@ -284,6 +290,6 @@ fn any_quoted_text_gives_a_program_that_runs() {
         Ok(())
     }).expect("no panic");
     let programs = programs.into_inner();
-    assert!(programs.len() > 250, "most quoted texts compile: {}", programs.len());
+    assert!(programs.len() > 150, "most quoted texts compile: {}", programs.len());
     python::run_all(&programs);
 }

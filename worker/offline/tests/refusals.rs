@@ -3,7 +3,7 @@
 
 use offline::{Language, compile};
 
-const REFUSED: [(&str, &str); 62] = [
+const REFUSED: [(&str, &str); 70] = [
     ("For each sentence, search the documents and e-mail the result to my boss.", "e-mail"),
     ("Search the web for each line and return the results.", "the web"),
     ("Sort the lines alphabetically.", "Sort"),
@@ -57,6 +57,14 @@ const REFUSED: [(&str, &str); 62] = [
     ("Summarise the input in 3 sentences and add the current date.", "current date"),
     ("For each customer in our CRM, search the documents.", "CRM"),
     ("Generate an image of the input.", "image"),
+    ("Ask the model twice and return both answers.", "twice"),
+    ("Translate the input into French and into German, and return both translations.", "both translations"),
+    ("Ask the model to answer the question using only the search result.", "search result"),
+    ("Classify each line as A or B unless it is short, and output '[line] [label]'.", "unless it is short"),
+    ("Translate each line into French with the model and sort them by length.", "sort them by length"),
+    ("Write a title for each paragraph with the model every Monday.", "Monday"),
+    ("Summarise the result in one sentence.", "result"),
+    ("Search for the input and return '[sentence]: [result]'.", "sentence"),
     ("Pour chaque ligne, cherche sur Internet et affiche « [ligne] : [résultat] ».", "Internet"),
     ("Pour chaque ligne, cherche puis trie les résultats par date.", "trie"),
     ("Pour chaque ligne, cherche puis envoie le résultat par courriel à Paul.", "envoie"),

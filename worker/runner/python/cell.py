@@ -39,7 +39,27 @@ def warm(work_folder):
     cell_surroundings.prepare(work_folder)
     threading.stack_size(THREAD_STACK_BYTES)
     _runner = asyncio.Runner()
-    _runner.get_loop()
+    _rehearse()
+
+
+class _Silent:
+    """A channel nobody listens to."""
+
+    def send(self, message):
+        cell_channel.dumps(message)
+
+
+def _rehearse():
+    """Runs a program of no consequence, so that the pages a run writes to are this cell's own before one comes."""
+    start = {
+        "program": "async def execute_workflow(user_input):\n    return [user_input]\n",
+        "task": {"execute": {"user_input": ""}},
+        "tools": [{"name": "rehearse", "parameters": [{"name": "text", "keyword_only": False}]}],
+    }
+    random.seed(0)
+    _outcome(start, _Silent(), {"result_bytes_max": 100, "arguments_bytes_max": 100})
+    json.loads(json.dumps(start))
+    del sys.modules[PROGRAM_MODULE]
 
 
 def run(start_json, channel_fd, base_memory_bytes):

@@ -74,7 +74,11 @@ pub fn live(py: Python<'_>, walls: &Walls, cell: u64, work: &WorkFolder, pipes: 
     unsafe { pyo3::ffi::PyOS_AfterFork_Child() };
     if let Err(error) = interpreter::warm(py, &work.path_inside()) {
         let reason = error.to_string();
-        send_on_channel(&FromCell::Wall(Refusal { layer: "python".to_owned(), reason, fix: FIX_PYTHON.to_owned() }));
+        send_on_channel(&FromCell::Wall(Refusal {
+            layer: "python".to_owned(),
+            reason,
+            fix: FIX_PYTHON.to_owned(),
+        }));
         kernel::exit_now(EXIT_GLUE);
     }
     let Some(frame) = read_start_frame() else { kernel::exit_now(0) };

@@ -4,7 +4,6 @@
 
 use std::ffi::{CStr, CString};
 use std::path::PathBuf;
-use std::ptr::null_mut;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -131,7 +130,7 @@ fn accept(status: ffi::PyStatus) -> Result<(), InterpreterError> {
         if ffi::PyStatus_Exception(status) == 0 {
             return Ok(());
         }
-        let message = if status.err_msg.cast_mut() == null_mut() {
+        let message = if status.err_msg.is_null() {
             "no reason given".to_owned()
         } else {
             CStr::from_ptr(status.err_msg).to_string_lossy().into_owned()

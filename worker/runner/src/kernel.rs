@@ -46,7 +46,8 @@ pub unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is the documented default of every field of clone_args.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = namespaces | (libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID) as u64;
+    arguments.flags =
+        namespaces | (libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID) as u64;
     arguments.pidfd = (&raw mut pidfd) as u64;
     // glibc's cached tid would be the parent's otherwise: fork() refreshes it, a bare clone3 does not.
     arguments.child_tid = tid_address()?;
@@ -257,8 +258,10 @@ pub fn install_filter(program: &[Statement]) -> io::Result<()> {
     let statements = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::E2BIG))?;
     let program = FilterProgram { statements, first: program.as_ptr() };
     // SAFETY: the kernel copies `statements` entries from a slice that has as many; Statement has its layout.
-    checked_long(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) })
-        .map(drop)
+    checked_long(unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
+    })
+    .map(drop)
 }
 
 /// The Landlock ABI of the running kernel, 0 when there is none.
@@ -266,7 +269,12 @@ pub fn landlock_abi() -> i32 {
     let ask_version: u32 = 1;
     // SAFETY: with this flag the kernel reads no attributes.
     let abi = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, ask_version)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0_usize,
+            ask_version,
+        )
     };
     i32::try_from(abi).unwrap_or(0).max(0)
 }

@@ -47,13 +47,18 @@ pub fn serve() -> Result<(), ZygoteError> {
         Ok(zygote) => zygote,
         Err(refusal) => return Ok(send(&control, &FromZygote::Refused(refusal), &[])?),
     };
-    let ready = FromZygote::Ready { python_version: zygote.python_version.clone(), layers: zygote.walls.report() };
+    let ready =
+        FromZygote::Ready { python_version: zygote.python_version.clone(), layers: zygote.walls.report() };
     send(&control, &ready, &[])?;
     let result = Python::attach(|py| zygote.run(py, &control));
     zygote.end_cells();
     match result {
         // The worker closed in the middle of a sentence.
-        Err(ZygoteError::Control(error)) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => Ok(()),
+        Err(ZygoteError::Control(error))
+            if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) =>
+        {
+            Ok(())
+        }
         other => other,
     }
 }
@@ -94,8 +99,7 @@ impl Zygote {
             reason: error.to_string(),
             fix: "allow signalfd4 in the container's seccomp profile".to_owned(),
         })?;
-        let mut zygote =
-            Self { walls, python_version: library.version, ended, living: HashMap::new() };
+        let mut zygote = Self { walls, python_version: library.version, ended, living: HashMap::new() };
         Python::attach(|py| zygote.try_one_cell(py, control))?;
         Ok(zygote)
     }
@@ -126,10 +130,7 @@ impl Zygote {
 
     fn run(&mut self, py: Python<'_>, control: &OwnedFd) -> Result<(), ZygoteError> {
         loop {
-            let mut waiting = [
-                PollFd::new(control, PollFlags::IN),
-                PollFd::new(&self.ended, PollFlags::IN),
-            ];
+            let mut waiting = [PollFd::new(control, PollFlags::IN), PollFd::new(&self.ended, PollFlags::IN)];
             poll(&mut waiting, None).map_err(io::Error::from)?;
             let asked = !waiting[0].revents().is_empty();
             let ended = !waiting[1].revents().is_empty();
@@ -228,7 +229,8 @@ pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 
 fn receive(control: &OwnedFd) -> Result<Option<ToZygote>, ZygoteError> {
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-    let (bytes, _) = rustix::net::recv(control, &mut buffer[..], RecvFlags::empty()).map_err(io::Error::from)?;
+    let (bytes, _) =
+        rustix::net::recv(control, &mut buffer[..], RecvFlags::empty()).map_err(io::Error::from)?;
     if bytes == 0 { Ok(None) } else { Ok(Some(serde_json::from_slice(&buffer[..bytes])?)) }
 }
 

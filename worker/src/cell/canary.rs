@@ -88,7 +88,10 @@ pub(super) async fn ask(room: &CellRoom) -> Canary {
     match &canary {
         Canary::Contained { acts } => tracing::debug!(acts, "The canary was contained"),
         Canary::Escaped { breaches } => {
-            tracing::error!(?breaches, "THE SANDBOX DOES NOT HOLD: the canary could do what no program may. No program is run.");
+            tracing::error!(
+                ?breaches,
+                "THE SANDBOX DOES NOT HOLD: the canary could do what no program may. No program is run."
+            );
         }
         Canary::Silent { reason } => tracing::warn!(reason, "The canary could not be asked"),
     }

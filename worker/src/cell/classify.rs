@@ -41,9 +41,17 @@ pub(super) enum Outcome {
     },
     WorkFolder {
         bytes: u64,
-        entries: u64,
+        files: u64,
+        files_max: u64,
     },
     Host(RunEnd),
+}
+
+impl Outcome {
+    /// The cell said what there is to say; how its process ends does not matter any more.
+    pub(super) fn is_last_frame(&self) -> bool {
+        matches!(self, Self::Returned(_) | Self::Checked(_) | Self::Raised(_) | Self::TooLarge { .. })
+    }
 }
 
 /// The end of the run. `exit` is absent when the zygote died before it could tell.
@@ -75,10 +83,10 @@ pub(super) fn end_of(outcome: Outcome, exit: Option<Exit>, limits: &RunLimits) -
                  (WORKER_MEMORY_BYTES_MAX), and this one was the largest with {bytes} bytes"
             ),
         ),
-        Outcome::WorkFolder { bytes, entries } => failed(
+        Outcome::WorkFolder { bytes, files, files_max } => failed(
             FailureCode::BudgetExceeded,
             format!(
-                "the program's folder holds {entries} files with {bytes} bytes; the limit is {} bytes, and 1024 files",
+                "the program's folder holds {files} files with {bytes} bytes; the limits are {files_max} files and {} bytes",
                 limits.work_bytes_max
             ),
         ),
@@ -199,20 +207,20 @@ mod tests {
         }
     }
 
-    fn exit(status: ExitStatus, cpu_us: u64, max_rss_bytes: u64) -> Option<Exit> {
-        Some(Exit { status, cpu_us, max_rss_bytes })
+    fn exit(status: ExitStatus, cpu_us: u64, max_rss_bytes: u64) -> Exit {
+        Exit { status, cpu_us, max_rss_bytes }
     }
 
     #[test]
     fn the_way_a_silent_cell_ended_decides_its_code() {
         let cases = [
-            (exit(ExitStatus::Code(0), 0, 0), Some(FailureCode::NoResult)),
-            (exit(ExitStatus::Signal(11), 0, 0), Some(FailureCode::NoResult)),
-            (exit(ExitStatus::Signal(31), 0, 0), Some(FailureCode::SandboxViolation)),
-            (exit(ExitStatus::Signal(9), 2_000_000, 0), Some(FailureCode::Timeout)),
-            (exit(ExitStatus::Signal(9), 0, 512 << 20), Some(FailureCode::OutOfMemory)),
+            (Some(exit(ExitStatus::Code(0), 0, 0)), Some(FailureCode::NoResult)),
+            (Some(exit(ExitStatus::Signal(11), 0, 0)), Some(FailureCode::NoResult)),
+            (Some(exit(ExitStatus::Signal(31), 0, 0)), Some(FailureCode::SandboxViolation)),
+            (Some(exit(ExitStatus::Signal(9), 2_000_000, 0)), Some(FailureCode::Timeout)),
+            (Some(exit(ExitStatus::Signal(9), 0, 512 << 20)), Some(FailureCode::OutOfMemory)),
             // Lost, not failed: the program is innocent.
-            (exit(ExitStatus::Signal(9), 0, 0), None),
+            (Some(exit(ExitStatus::Signal(9), 0, 0)), None),
             (None, None),
         ];
         for (exit, expected) in cases {

@@ -11,7 +11,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
@@ -28,8 +27,8 @@ use super::types::{
 
 /// 256: more than any budget of calls; the rest waits in the cell's socket.
 const CALLS_IN_FLIGHT_MAX: usize = 256;
-/// 64 KiB: the size of a pipe.
-const READ_BYTES: usize = 64 * 1024;
+/// 16 KiB, one per run: thousands of them wait for a model at once.
+const READ_BYTES: usize = 16 * 1024;
 /// A program that sends more frames than this in one window is read again in the next: tiny frames cost us more than it.
 const FRAMES_PER_WINDOW_MAX: usize = 2_000;
 const FRAME_WINDOW: Duration = Duration::from_millis(100);
@@ -46,7 +45,7 @@ pub(super) enum Order {
     /// The cells together are at the worker's memory limit, and this one is the largest.
     FreeMemory { bytes: u64, bytes_max: u64 },
     /// Its files take too much room.
-    WorkFolderFull { bytes: u64, entries: u64 },
+    WorkFolderFull { bytes: u64, files: u64, files_max: u64 },
 }
 
 /// Both output pipes of a cell.
@@ -72,6 +71,7 @@ pub(super) struct Conversation<'a> {
     window_end: Instant,
     steps_told: usize,
     begun: bool,
+    buffer: Box<[u8]>,
 }
 
 /// The first frame. Errors only when program and input together are beyond any limit of the API.
@@ -128,6 +128,7 @@ impl<'a> Conversation<'a> {
             window_end: Instant::now() + FRAME_WINDOW,
             steps_told: 0,
             begun: false,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
 
@@ -139,9 +140,6 @@ impl<'a> Conversation<'a> {
     /// Sends the start frame and talks until there is an outcome.
     pub(super) async fn hold(&mut self, start: Vec<u8>) -> Outcome {
         self.outgoing.push_back(start);
-        let mut from_cell = vec![0; READ_BYTES];
-        let mut from_stdout = vec![0; READ_BYTES];
-        let mut from_stderr = vec![0; READ_BYTES];
         loop {
             let throttled = self.frames_in_window >= FRAMES_PER_WINDOW_MAX;
             let listening = self.calls.len() < CALLS_IN_FLIGHT_MAX && !throttled;
@@ -153,14 +151,9 @@ impl<'a> Conversation<'a> {
                 Some(order) = self.orders.recv() => Some(obeyed(&order)),
                 () = sleep_until(self.window_end), if throttled => { self.open_window(); None }
                 Some((id, verdict)) = self.calls.next() => self.answer(id, verdict),
-                read = receive(&mut self.output.stdout, &mut from_stdout) => { self.printed(Stream::Stdout, &from_stdout, read); None }
-                read = receive(&mut self.output.stderr, &mut from_stderr) => { self.printed(Stream::Stderr, &from_stderr, read); None }
-                ready = self.channel.readable(), if listening => match ready.and_then(|()| self.channel.try_read(&mut from_cell)) {
-                    Ok(0) => Some(Outcome::Silent),
-                    Ok(count) => self.take(&from_cell[..count]),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                    Err(_) => Some(Outcome::Silent),
-                },
+                () = has_something(self.output.stdout.as_ref()) => { self.read_output(Stream::Stdout); None }
+                () = has_something(self.output.stderr.as_ref()) => { self.read_output(Stream::Stderr); None }
+                ready = self.channel.readable(), if listening => self.read_channel(ready),
                 ready = self.channel.writable(), if writing => { self.write_some(ready); None }
             };
             if let Some(outcome) = outcome {
@@ -169,17 +162,22 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// After the process was killed: passes on what it had printed.
+    /// After the last frame, which follows everything the program printed: passes on what is in the pipes by now.
+    pub(super) fn take_what_was_printed(mut self) -> LogTap {
+        while self.read_output(Stream::Stdout) {}
+        while self.read_output(Stream::Stderr) {}
+        self.output.tap
+    }
+
+    /// After the process was killed: passes on what it had printed, to the end of the pipes.
     pub(super) async fn drain(mut self) -> LogTap {
         let deadline = Instant::now() + DRAIN_TIME_MAX;
-        let mut chunk = vec![0; READ_BYTES];
-        let mut stderr_chunk = vec![0; READ_BYTES];
         while self.output.stdout.is_some() || self.output.stderr.is_some() {
             tokio::select! {
                 biased;
                 () = sleep_until(deadline) => break,
-                read = receive(&mut self.output.stdout, &mut chunk) => self.printed(Stream::Stdout, &chunk, read),
-                read = receive(&mut self.output.stderr, &mut stderr_chunk) => self.printed(Stream::Stderr, &stderr_chunk, read),
+                () = has_something(self.output.stdout.as_ref()) => { self.read_output(Stream::Stdout); }
+                () = has_something(self.output.stderr.as_ref()) => { self.read_output(Stream::Stderr); }
             }
         }
         self.output.tap
@@ -190,13 +188,35 @@ impl<'a> Conversation<'a> {
         self.window_end = Instant::now() + FRAME_WINDOW;
     }
 
-    fn printed(&mut self, stream: Stream, chunk: &[u8], read: io::Result<usize>) {
-        match read {
-            Ok(count @ 1..) => self.output.tap.pass(self.host, stream, &chunk[..count]),
-            Ok(0) | Err(_) => match stream {
-                Stream::Stdout => self.output.stdout = None,
-                Stream::Stderr => self.output.stderr = None,
-            },
+    /// Reads once from an output pipe; whether there may be more.
+    fn read_output(&mut self, stream: Stream) -> bool {
+        let pipe = match stream {
+            Stream::Stdout => &mut self.output.stdout,
+            Stream::Stderr => &mut self.output.stderr,
+        };
+        match pipe.as_ref().map(|pipe| pipe.try_read(&mut self.buffer)) {
+            Some(Ok(count @ 1..)) => {
+                self.output.tap.pass(self.host, stream, &self.buffer[..count]);
+                true
+            }
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Some(_) => {
+                *pipe = None;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn read_channel(&mut self, ready: io::Result<()>) -> Option<Outcome> {
+        match ready.and_then(|()| self.channel.try_read(&mut self.buffer)) {
+            Ok(0) => Some(Outcome::Silent),
+            Ok(count) => {
+                self.decoder.push(&self.buffer[..count]);
+                self.take()
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => Some(Outcome::Silent),
         }
     }
 
@@ -217,8 +237,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Option<Outcome> {
-        self.decoder.push(bytes);
+    fn take(&mut self) -> Option<Outcome> {
         if Instant::now() >= self.window_end {
             self.open_window();
         }
@@ -295,7 +314,7 @@ impl<'a> Conversation<'a> {
 fn obeyed(order: &Order) -> Outcome {
     match *order {
         Order::FreeMemory { bytes, bytes_max } => Outcome::MemoryBudget { bytes, bytes_max },
-        Order::WorkFolderFull { bytes, entries } => Outcome::WorkFolder { bytes, entries },
+        Order::WorkFolderFull { bytes, files, files_max } => Outcome::WorkFolder { bytes, files, files_max },
     }
 }
 
@@ -303,10 +322,11 @@ fn broken_host() -> ToolVerdict {
     ToolVerdict::End(RunEnd::Lost("a tool of this worker panicked".to_owned()))
 }
 
-/// Reads from a pipe that is still open; never resolves for one that is not.
-async fn receive(pipe: &mut Option<pipe::Receiver>, buffer: &mut [u8]) -> io::Result<usize> {
+/// Resolves when an open pipe can be read; never for one that is not open.
+async fn has_something(pipe: Option<&pipe::Receiver>) {
     match pipe {
-        Some(pipe) => pipe.read(buffer).await,
+        // An error shows itself in the reading.
+        Some(pipe) => drop(pipe.readable().await),
         None => std::future::pending().await,
     }
 }

@@ -19,10 +19,10 @@ use super::conversation::{Conversation, Order, Output, start_frame};
 use super::keeper::Keeper;
 use super::log_tap::LogTap;
 use super::pool::{Exit, Pool, ReadyCell};
-use super::watch::{self, MemoryUse, Watch, Watched};
 use super::types::{
     CellConfig, FailureCode, RunEnd, RunFailure, RunHost, RunReport, RunSpec, RunUsage, SandboxReport,
 };
+use super::watch::{self, MemoryUse, Watch, Watched};
 use super::zygote::{Zygote, ZygoteStartError};
 
 /// From the end of its socket to the end of a process that is really ending: memory is given back in between.
@@ -137,9 +137,16 @@ impl CellRoom {
             higher_tier_refused,
         };
         let pool = Arc::new(Pool::new(config.pool_size));
-        let watch = Arc::new(Watch::new(config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes)));
+        let watch =
+            Arc::new(Watch::new(config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes)));
         let replacement = (config.zygote_forks_max, config.zygote_age_max);
-        let keeper = Keeper::new(config.runner_path.clone(), settings, replacement, (pool.clone(), watch.clone()), zygote);
+        let keeper = Keeper::new(
+            config.runner_path.clone(),
+            settings,
+            replacement,
+            (pool.clone(), watch.clone()),
+            zygote,
+        );
         let keeper = tokio::spawn(keeper.run(shutdown.clone()));
         tokio::spawn(watch.clone().run(shutdown.clone()));
         let room = Self {
@@ -279,15 +286,14 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn watched(&self, cell: u64, pidfd: &OwnedFd, work: Option<OwnedFd>, orders: mpsc::Sender<Order>) -> Watched {
+    fn watched(&self, cell: u64, pid: u32, work: Option<OwnedFd>, orders: mpsc::Sender<Order>) -> Watched {
         let config = &self.inner.config;
         let folder = match &work {
             Some(_) => None,
             None => self.inner.work_folder(cell),
         };
         Watched {
-            // A process that is gone already has no memory either.
-            pid: watch::pid_of(pidfd).unwrap_or(0),
+            pid,
             work,
             folder,
             work_bytes_max: self.spec.limits.work_bytes_max.min(config.work_bytes_max),
@@ -305,12 +311,21 @@ impl Attempt<'_> {
         let ReadyCell { id, channel, stdout, stderr, pidfd, work, exit } = cell;
         let output = Output { stdout: Some(stdout), stderr: Some(stderr), tap };
         let (orders_sender, orders) = mpsc::channel(1);
-        let _watching = self.inner.watch.begin(id, self.watched(id, &pidfd, work, orders_sender));
+        // A process that is gone already has no number, and uses nothing.
+        let pid = watch::pid_of(&pidfd).unwrap_or(0);
+        let _watching = self.inner.watch.begin(id, self.watched(id, pid, work, orders_sender));
         let limits = self.spec.limits;
         let mut conversation =
             Conversation::new(channel, output, self.host, limits, self.deadline, self.stop, orders);
         let mut outcome = conversation.hold(start).await;
         let begun = conversation.begun();
+        if outcome.is_last_frame()
+            && let Some(usage) = watch::usage_of(pid)
+        {
+            // The report need not wait for the process to give back its memory: that takes longer than the run.
+            let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+            return (begun, outcome, Some(usage), conversation.take_what_was_printed());
+        }
         let mut exit = std::pin::pin!(exit);
         let mut ended = None;
         if matches!(outcome, Outcome::Silent) {

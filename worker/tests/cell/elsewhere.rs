@@ -24,7 +24,9 @@ pub enum Elsewhere {
 /// Runs tests of this executable over there and asserts that they pass.
 pub fn run_tests(elsewhere: Elsewhere, names: &[&str]) {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: {elsewhere:?} needs root to change to; the other tests run as this ordinary user already");
+        eprintln!(
+            "NOT RUN: {elsewhere:?} needs root to change to; the other tests run as this ordinary user already"
+        );
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -51,7 +53,12 @@ pub fn run_tests(elsewhere: Elsewhere, names: &[&str]) {
             command
         }
     };
-    command.args(names).arg("--exact").env(RUNNER, runner).env(WHERE, format!("{elsewhere:?}")).current_dir("/");
+    command
+        .args(names)
+        .arg("--exact")
+        .env(RUNNER, runner)
+        .env(WHERE, format!("{elsewhere:?}"))
+        .current_dir("/");
     let output = command.output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));

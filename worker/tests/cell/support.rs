@@ -69,7 +69,7 @@ impl Bench {
         Self { room }
     }
 
-    pub fn spec(&self, program: &str, task: RunTask) -> RunSpec {
+    pub fn spec(program: &str, task: RunTask) -> RunSpec {
         RunSpec { program: program.into(), task, seed: 7, limits: RunLimits::default() }
     }
 
@@ -78,7 +78,7 @@ impl Bench {
     }
 
     pub async fn check(&self, program: &str) -> RunReport {
-        self.room.run(self.spec(program, RunTask::Check), Answers::none(), CancellationToken::new()).await
+        self.room.run(Self::spec(program, RunTask::Check), Answers::none(), CancellationToken::new()).await
     }
 
     pub async fn run(
@@ -90,7 +90,7 @@ impl Bench {
         stop: CancellationToken,
     ) -> RunReport {
         let task = RunTask::Execute { user_input: input.to_owned() };
-        self.room.run(RunSpec { limits, ..self.spec(program, task) }, host, stop).await
+        self.room.run(RunSpec { limits, ..Self::spec(program, task) }, host, stop).await
     }
 
     /// The zygote, a direct child of this process. Tests of one process share it, so: the youngest is ours only when

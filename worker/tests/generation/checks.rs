@@ -165,7 +165,7 @@ pub fn reference_programs() -> Vec<(PathBuf, String)> {
     for file in files(&workspace.join("tests/cases"), "json") {
         let case: serde_json::Value = serde_json::from_str(&read(&file)).expect("a case is JSON");
         let lines = case["program"].as_array().expect("a program").iter();
-        programs.push((file, lines.map(|line| format!("{}\n", line.as_str().expect("a line"))).collect()));
+        programs.push((file, lines.flat_map(|line| [line.as_str().expect("a line"), "\n"]).collect()));
     }
     for file in files(&workspace.join("worker/offline/tests/golden"), "case") {
         let text = read(&file);

@@ -147,6 +147,13 @@ const CLASSES: &[(&str, &str)] = &[
         "final resulting corresponding matching found obtained original whole entire full complete raw \
          single matched",
     ),
+    (
+        "make",
+        "write draft compose invent generate make create suggest propose produce give list extract identify detect \
+         determine state ecrire ecris rediger redige composer inventer generer genere proposer propose produire creer \
+         donner donne lister extraire extrais identifier identifie detecter determiner trouver",
+    ),
+    ("preposition", "of for about on from to in into with de d du des sur pour en dans a au aux avec"),
     // What one part of the input may be called.
     (
         "item",

@@ -91,14 +91,14 @@ impl Check {
 }
 
 /// The whole filter. Call numbers that are not in the table get `otherwise`.
-pub fn compile(answers: &BTreeMap<u32, Answer>, otherwise: Answer) -> Vec<Statement> {
+pub fn compile(answers: &BTreeMap<u32, Answer>, otherwise: &Answer) -> Vec<Statement> {
     let mut program = vec![
         statement(LOAD, ARCH),
         Statement { code: JUMP_EQUAL, jump_true: 1, jump_false: 0, k: ARCHITECTURE },
         answer(&Answer::Kill),
         statement(LOAD, NUMBER),
     ];
-    program.extend(search(&ranges(answers, &otherwise), &otherwise));
+    program.extend(search(&ranges(answers, otherwise), otherwise));
     program
 }
 
@@ -183,7 +183,7 @@ pub(super) mod tests {
             ARCH => arch,
             _ => {
                 let argument = arguments[(offset - FIRST_ARGUMENT) as usize / 8];
-                let half = if offset % 8 == 0 { argument } else { argument >> 32 };
+                let half = if offset.is_multiple_of(8) { argument } else { argument >> 32 };
                 u32::try_from(half & u64::from(u32::MAX)).expect("masked")
             }
         };
@@ -206,8 +206,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_search_finds_every_number_and_nothing_else() {
-        let table = BTreeMap::from([(0, Answer::Allow), (1, Answer::Allow), (5, Answer::Kill), (7, Answer::Allow)]);
-        let program = compile(&table, Answer::Errno(1));
+        let table =
+            BTreeMap::from([(0, Answer::Allow), (1, Answer::Allow), (5, Answer::Kill), (7, Answer::Allow)]);
+        let program = compile(&table, &Answer::Errno(1));
         for number in 0..20 {
             let expected = answer(table.get(&number).unwrap_or(&Answer::Errno(1))).k;
             assert_eq!(run(&program, ARCHITECTURE, number, [0; 6]), expected, "{number}");

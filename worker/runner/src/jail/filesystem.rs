@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags,
 };
 use wire::control::{LayerReport, Refusal, ZygoteSettings};
 
@@ -42,7 +43,8 @@ pub struct ReadOnly {
 impl ReadOnly {
     /// The interpreter's library and what goes with it.
     pub fn of(library: &Library) -> Self {
-        let mut folders: Vec<PathBuf> = library.folders.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let mut folders: Vec<PathBuf> =
+            library.folders.iter().filter_map(|path| path.canonicalize().ok()).collect();
         folders.extend(Path::new(ZONES).is_dir().then(|| ZONES.into()));
         folders.sort();
         // A folder below another comes with it.
@@ -82,12 +84,21 @@ impl Filesystem {
     pub fn shared(settings: &ZygoteSettings) -> Result<Self, Refusal> {
         match &settings.work_root {
             Some(folder) => Ok(Self::Shared(folder.into())),
-            None => Err(refusal("work folder", "no folder was given", "give the worker a writable temporary folder")),
+            None => Err(refusal(
+                "work folder",
+                "no folder was given",
+                "give the worker a writable temporary folder",
+            )),
         }
     }
 
     /// A folder for a cell that runs as `user`.
-    pub fn work_folder(&self, cell: u64, user: Option<u32>, settings: &ZygoteSettings) -> io::Result<WorkFolder> {
+    pub fn work_folder(
+        &self,
+        cell: u64,
+        user: Option<u32>,
+        settings: &ZygoteSettings,
+    ) -> io::Result<WorkFolder> {
         match self {
             Self::Private => Ok(WorkFolder::Detached(new_tmpfs(settings, user)?)),
             Self::Shared(root) => {
@@ -211,7 +222,8 @@ fn below(root: &Path, path: &Path) -> PathBuf {
 
 /// A copy of a part of the tree, with all mounts below it restricted too; fails rather than leave one writable.
 fn bind(source: &Path, target: &Path, attributes: u64) -> io::Result<()> {
-    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let clone =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = rustix::mount::open_tree(CWD, source, clone)?;
     kernel::restrict_mount(tree.as_fd(), attributes, true)?;
     rustix::mount::move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use wire::control::Refusal;
 
@@ -16,7 +16,8 @@ use crate::kernel;
 
 /// ABI 2 (Linux 5.19) is the first that covers moving files between folders.
 const ABI_MIN: i32 = 2;
-const FIX: &str = "use Linux 5.19 or newer with landlock in CONFIG_LSM, and a container profile that allows landlock_*";
+const FIX: &str =
+    "use Linux 5.19 or newer with landlock in CONFIG_LSM, and a container profile that allows landlock_*";
 
 /// What a cell may read, opened once in the zygote.
 #[derive(Debug)]
@@ -30,7 +31,11 @@ impl Rules {
     pub fn probe(visible: &ReadOnly) -> Result<Self, Refusal> {
         let abi_number = kernel::landlock_abi();
         if abi_number < ABI_MIN {
-            return Err(refusal("landlock", &format!("the kernel offers ABI {abi_number}, {ABI_MIN} is needed"), FIX));
+            return Err(refusal(
+                "landlock",
+                &format!("the kernel offers ABI {abi_number}, {ABI_MIN} is needed"),
+                FIX,
+            ));
         }
         let folders = visible.folders.iter().map(|path| (path, AccessFs::ReadFile | AccessFs::ReadDir));
         let devices = visible.devices.iter().map(|path| (path, AccessFs::ReadFile | AccessFs::WriteFile));
@@ -75,7 +80,11 @@ impl Rules {
 /// In its own folder a cell may do what one does with files: no devices, sockets, pipes, programs.
 fn private(abi: ABI) -> BitFlags<AccessFs> {
     AccessFs::from_all(abi)
-        & !(AccessFs::Execute | AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::MakeFifo | AccessFs::MakeSock)
+        & !(AccessFs::Execute
+            | AccessFs::MakeBlock
+            | AccessFs::MakeChar
+            | AccessFs::MakeFifo
+            | AccessFs::MakeSock)
 }
 
 fn open(path: &Path) -> Result<PathFd, Refusal> {

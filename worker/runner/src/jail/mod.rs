@@ -149,7 +149,9 @@ impl Walls {
         unsafe { kernel::close_from(4) }.map_err(because("descriptors", "use Linux 5.9 or newer"))?;
         if self.on("seccomp") {
             // Last: the calls above are not in its list.
-            self.seccomp.install().map_err(because("seccomp", "build the kernel with CONFIG_SECCOMP_FILTER"))?;
+            self.seccomp
+                .install()
+                .map_err(because("seccomp", "build the kernel with CONFIG_SECCOMP_FILTER"))?;
         }
         Ok(())
     }
@@ -177,22 +179,22 @@ impl Walls {
     pub fn report(&self) -> Vec<LayerReport> {
         let mut layers = self.namespaces.report();
         layers.extend(self.filesystem.report());
-        layers.push(self.layer("limits", format!("{} open files", self.settings.open_files_max)));
+        layers.push(self.layer("limits", &format!("{} open files", self.settings.open_files_max)));
         layers.push(self.identity.report());
-        layers.push(self.layer("capabilities", "none, bounding set empty".to_owned()));
-        layers.push(self.layer("no_new_privs", "set".to_owned()));
+        layers.push(self.layer("capabilities", "none, bounding set empty"));
+        layers.push(self.layer("no_new_privs", "set"));
         layers.push(if self.write_xor_execute {
-            self.layer("mdwe", "no new executable memory".to_owned())
+            self.layer("mdwe", "no new executable memory")
         } else {
             absent("mdwe", "needs Linux 6.3; the filter's argument rules stand in")
         });
-        layers.push(self.layer("landlock", format!("ABI {}", self.landlock.abi())));
-        layers.push(self.layer("seccomp", self.seccomp.summary()));
+        layers.push(self.layer("landlock", &format!("ABI {}", self.landlock.abi())));
+        layers.push(self.layer("seccomp", &self.seccomp.summary()));
         layers
     }
 
-    fn layer(&self, name: &str, detail: String) -> LayerReport {
-        if self.on(name) { active(name, &detail) } else { absent(name, "left out by a test build") }
+    fn layer(&self, name: &str, detail: &str) -> LayerReport {
+        if self.on(name) { active(name, detail) } else { absent(name, "left out by a test build") }
     }
 
     fn on(&self, layer: &str) -> bool {

@@ -63,9 +63,15 @@ impl Namespaces {
     /// For operators.
     pub fn report(&self) -> Vec<LayerReport> {
         if !self.entered {
-            return ["pid namespace", "mount namespace", "network namespace", "ipc namespace", "uts namespace"]
-                .map(|name| absent(name, "tier B uses none"))
-                .to_vec();
+            return [
+                "pid namespace",
+                "mount namespace",
+                "network namespace",
+                "ipc namespace",
+                "uts namespace",
+            ]
+            .map(|name| absent(name, "tier B uses none"))
+            .to_vec();
         }
         let user = if self.through_user_namespace {
             active("user namespace", "of the zygote, to build the rest; cells drop all of its capabilities")

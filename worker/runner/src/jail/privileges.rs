@@ -69,7 +69,6 @@ impl Identity {
         kernel::drop_capabilities()
     }
 
-
     fn has(self, capabilities: u64) -> bool {
         self.capabilities & capabilities == capabilities
     }

@@ -245,7 +245,12 @@ impl Emitter<'_> {
                 }
                 for value in values.iter().filter(|value| self.shows_all(**value)) {
                     let name = plural(&self.plan.values[*value].name);
-                    out.line(&format!("all_{name} = \"\\n\\n\".join({name})"));
+                    let texts = if self.is_number(*value) {
+                        format!("show_number(number) for number in {name}")
+                    } else {
+                        name.clone()
+                    };
+                    out.line(&format!("all_{name} = \"\\n\\n\".join({texts})"));
                 }
                 self.guarded(out, outer, true);
                 out.line(&format!("return {}", self.result_expression()));

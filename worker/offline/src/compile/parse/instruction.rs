@@ -46,7 +46,13 @@ impl Parser<'_> {
     pub(super) fn clause_follows(&self, at: usize) -> bool {
         let mut ahead = Cursor { at, ..self.cursor };
         let sequel = ahead.sees(",|and|et* then|puis|ensuite");
-        while ahead.eat("@link|,|@filler") {}
+        while ahead.eat_any(&["@link|,|@filler", "that you|it", "que|qu tu|vous|il"]) {}
+        // "…, as a table", "…, one per line": how all items are laid out, not what is asked about one.
+        let items = self.draft.in_items()
+            || self.cursor.tokens[..at].iter().any(|token| is_one_of("@each", &token.folded));
+        if items && self.cursor.tokens[at].folded == "," && LAYOUT.iter().any(|pattern| ahead.sees(pattern)) {
+            return true;
+        }
         if sequel {
             return true;
         }
@@ -81,37 +87,35 @@ impl Parser<'_> {
         ahead.sees("it|them|the|this|that|le|la|les") && !is_one_of("@det|in|of|en|by|with|from|to", &verb)
     }
 
-    /// Without "ask the model to …", the clause must consist of words a language task is made of.
-    pub(super) fn known_words_only(&self, from: usize, end: usize, with_model: bool) -> Result<(), Reason> {
-        if with_model {
-            return Ok(());
-        }
+    /// Without "ask the model to …", the clause must consist of words a language task is made of. `told` says that the
+    /// model is named: then only what comes after its name is looked at.
+    pub(super) fn known_words_only(&self, from: usize, end: usize, told: bool) -> Result<(), Reason> {
         let mut cursor = Cursor { at: from + 1, ..self.cursor };
         let aliases = self.draft.aliases();
-        let mut labels_follow = false;
+        let classifies = is_one_of("@classify", &self.cursor.tokens[from].folded);
+        let mut free = told;
         while cursor.at < end {
             let start = cursor.at;
-            if cursor.eat_any(&["with|using|by|avec|par|via", "a l aide de|d|du"]) && eat_model(&mut cursor) {
-                return Cursor { at: end, ..cursor }.at_boundary().then_some(()).ok_or(self.unread_here());
+            if eat_with_model(&mut cursor) {
+                free = told && cursor.sees("whether|if|to|that|what|which|how|si|que|de");
+                continue;
             }
             cursor.at = start;
-            labels_follow |= cursor.sees("as|into|among|between|comme|parmi|entre|:")
-                || (cursor.sees("in|en") && self.cursor.tokens[from].folded.starts_with("cla"));
-            if noun_phrase(&mut cursor, &aliases).is_some()
+            let known = free
+                || (classifies && eat_labels(&mut cursor))
+                || noun_phrase(&mut cursor, &aliases).is_some()
                 || eat_input(&mut cursor)
                 || cursor.eat(TASK_WORDS)
                 || cursor.eat("@det|@number|@each|@all|and|et|or|ou|,|(|)|:|/|-|0|@found")
                 || cursor.number().is_some()
                 || cursor.slot().is_some()
-                || cursor.quoted().is_some()
-                || labels_follow
-            {
-                if cursor.at == start {
-                    cursor.at += 1;
-                }
-                continue;
+                || cursor.quoted().is_some();
+            if !known {
+                return Err(Reason::Unread(self.cursor.typed(start, end).to_owned()));
             }
-            return Err(Reason::Unread(self.cursor.typed(start, end).to_owned()));
+            if cursor.at == start {
+                cursor.at += 1;
+            }
         }
         Ok(())
     }
@@ -201,6 +205,51 @@ impl Parser<'_> {
         }
         // "translate the summary of the result" is about the summary; naming the item too keeps both.
         Ok((about.into_iter().map(|value| self.draft.piece_of(value)).collect(), each_words))
+    }
+}
+
+/// After a comma, how the results of all items are laid out.
+const LAYOUT: [&str; 6] = [
+    "as|sous|comme",
+    "numbered|numerote|numerotes|numerotee|numerotees",
+    "separated|separes|separees|joined",
+    "one|un|une per|par line|ligne",
+    "in|dans the|l|same? input|original|meme? order|ordre",
+    "with|avec a|an|un|une? blank|empty|ligne",
+];
+
+/// "with the language model", "à l'aide du modèle".
+pub(super) fn eat_with_model(cursor: &mut Cursor<'_>) -> bool {
+    let start = cursor.at;
+    if cursor.eat_any(&["with|using|by|avec|par|via", "a l aide de|d|du"]) && eat_model(cursor) {
+        return true;
+    }
+    cursor.at = start;
+    false
+}
+
+/// "as A, B or C", up to the last label.
+fn eat_labels(cursor: &mut Cursor<'_>) -> bool {
+    if !cursor.eat("as|into|in|among|between|comme|parmi|entre|en|:") {
+        return false;
+    }
+    cursor.eat("either|soit|one|of|the|following|categories|suivantes*");
+    cursor.eat(":");
+    loop {
+        let word = cursor.peek().is_some_and(|token| token.kind == TokenKind::Word);
+        if cursor.quoted().is_none() {
+            if !word {
+                return true;
+            }
+            cursor.at += 1;
+        }
+        let mut more = false;
+        while cursor.eat(",|or|and|ou|et|/") {
+            more = true;
+        }
+        if !more {
+            return true;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! it is about, and that it holds nothing a model cannot do.
 
 use super::Parser;
-use super::instruction::{Instruction, uncapitalise};
+use super::instruction::{Instruction, eat_with_model, uncapitalise};
 use crate::compile::cursor::{Cursor, is_one_of};
 use crate::compile::draft::forms;
 use crate::compile::error::Reason;
@@ -47,8 +47,10 @@ impl Parser<'_> {
             return Err(self.unread_here());
         }
         let mut instruction = self.instruction(body, end)?;
-        if opening == "Give " || opening == "Donne " {
+        if !opening.is_empty() {
             self.name_what_is_asked(body, end, &mut instruction);
+        } else if self.cursor.sees("@make") {
+            self.name_what_is_asked(body + 1, end, &mut instruction);
         }
         if !opening.is_empty() {
             instruction.text = format!("{opening}{}", uncapitalise(&instruction.text));
@@ -69,16 +71,15 @@ impl Parser<'_> {
         }
         let body = self.cursor.at;
         let end = self.instruction_end(body);
-        // "write a title with the model": the model is named, so the instruction is its own affair.
-        let with_model = with_model || self.names_model(body, end);
         let task =
             self.cursor.sees("@summarise|@translate|@classify|@rate|@rewrite") || self.cursor.sees("sum up");
-        let told = with_model && self.cursor.sees("@tell");
+        // "write a title with the model": the model is named, so the instruction is its own affair.
+        let told = !task && self.cursor.sees("@tell") && (with_model || self.names_model(body, end));
         if !task && !told {
             self.cursor.at = start;
             return Ok(false);
         }
-        self.known_words_only(body, end, with_model)?;
+        self.known_words_only(body, end, told)?;
         let mut instruction = self.instruction(body, end)?;
         if !task {
             self.name_what_is_asked(body + 1, end, &mut instruction);
@@ -104,10 +105,7 @@ impl Parser<'_> {
 
     /// "… with the language model": said inside the clause.
     fn names_model(&self, from: usize, end: usize) -> bool {
-        (from..end).any(|at| {
-            let mut ahead = Cursor { at, ..self.cursor };
-            (ahead.eat("with|using|avec|via") || ahead.eat_any(&["a l aide de|du"])) && eat_model(&mut ahead)
-        })
+        (from..end).any(|at| eat_with_model(&mut Cursor { at, ..self.cursor }))
     }
 
     fn ask_verb(&mut self) -> bool {
@@ -175,30 +173,27 @@ impl Parser<'_> {
         ) {
             return say("Say ", "Dis ");
         }
-        if self.cursor.sees("un|une|des|a|an|@det|@number") {
-            return say("Give ", "Donne ");
-        }
-        let give = say("Give ", "Donne ");
-        if self.cursor.eat("for") {
-            return give;
-        }
         if self.cursor.eat("to|de|d|pour|que") {
             self.cursor.eat("please");
             return Some("");
+        }
+        if self.cursor.eat("for") || self.cursor.sees("a|an|@det|@number") {
+            return say("Give ", "Donne ");
         }
         None
     }
 
     /// "a title for the text" makes something that `[title]` names; "a summary" is one.
     fn name_what_is_asked(&mut self, from: usize, end: usize, instruction: &mut Instruction) {
-        let tokens = &self.cursor.tokens[from..end];
-        let nouns = tokens
+        let item = self.draft.aliases().item;
+        let nouns = self.cursor.tokens[from..end]
             .iter()
             .skip_while(|token| is_one_of("@det|@number|a|an", &token.folded))
             .take_while(|token| {
-                token.kind == TokenKind::Word
-                    && !is_one_of("of|for|about|on|from|to|in|de|d|du|des|sur|pour|en", &token.folded)
-            });
+                token.kind == TokenKind::Word && !is_one_of("@det|@preposition", &token.folded)
+            })
+            .filter(|token| token.folded.len() > 2 && !item.contains(&token.folded))
+            .take(NAME_WORDS_MAX);
         for noun in nouns {
             match noun.folded.as_str() {
                 "summary" | "resume" | "synthese" => instruction.kind = Kind::Summary,
@@ -326,6 +321,9 @@ fn step_title(kind: Kind, language: Language) -> &'static str {
         (_, Language::Fr) => "Demander au modèle",
     }
 }
+
+/// "key points", "quiz question": words of a noun phrase that may name what the model was asked for.
+const NAME_WORDS_MAX: usize = 2;
 
 /// The line of a prompt that says which replies there are; extraction reads it, too.
 fn label_line(labels: &[String], language: Language) -> String {
