@@ -97,9 +97,16 @@ fn outcome_of(report: &RunReport) -> String {
     }
 }
 
-/// Tools that answer with a text no attack may find where it should not be.
+/// What the worker knows and no program may find; several attacks look for it.
+const CANARY: &str = "CANARY-KEY-must-not-leak";
+
+/// A host that holds a secret while it answers.
 fn host() -> Arc<Answers> {
-    Answers::new(|_| ToolVerdict::Answer(json!("answer")))
+    let secret = CANARY.to_owned();
+    Answers::new(move |call| {
+        assert_ne!(call.tool, secret);
+        ToolVerdict::Answer(json!("answer"))
+    })
 }
 
 async fn attempt(bench: &Bench, tier: Tier, attack: &Attack) -> Result<(), String> {

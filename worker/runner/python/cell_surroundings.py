@@ -18,6 +18,8 @@ _ENDING_SIGNALS = {
 def prepare(work_folder):
     """Once per cell, before the program is known."""
     os.chdir(work_folder)
+    # Imports would fail one by one, and say that modules do not exist.
+    os.scandir(os.path.dirname(os.__file__)).close()
     tempfile.tempdir = None
     os.environ.clear()
     os.environ.update(

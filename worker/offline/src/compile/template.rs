@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use super::draft::Draft;
 use super::error::Reason;
 use super::lexer::{Kind as TokenKind, fold, lex, slot_at};
-use super::noun::{Aliases, Meaning, meaning_of, slot_meaning};
+use super::noun::{Aliases, Meaning, is_unit, meaning_of, slot_meaning};
 use super::plan::{Kind, Piece, Text};
 
 /// Placeholder names that would promise something no value holds; they are never filled by elimination.
@@ -116,7 +116,7 @@ fn eliminate(name: &str, pieces: &[Option<Piece>], draft: &Draft) -> Result<Piec
     let shown: Text = pieces.iter().flatten().cloned().collect();
     let unused = draft.not_shown(&shown);
     match unused.as_slice() {
-        _ if promises || unknown == 0 => Err(Reason::UnknownName(name.to_owned())),
+        _ if promises || unknown == 0 || is_unit(&folded) => Err(Reason::UnknownName(name.to_owned())),
         [only] => Ok(draft.piece_of(*only)),
         // The item may be left unsaid; an answer may not.
         [0, only] if draft.values[*only].kind != Kind::Item => Ok(draft.piece_of(*only)),
