@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tests::binaries;
 use tests::fakes::anthropic::{AnthropicFake, Purpose, Reply};
 use tests::fakes::paradigm::{Fault, ParadigmFake};
 use tokio::process::Command;
@@ -17,8 +16,7 @@ const INSTALL_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The folder with the packages, installed once per target folder; `Err` says why there is none.
 async fn packages() -> Result<PathBuf, String> {
-    let target = binaries::directory().parent().expect("a target folder");
-    let folder = target.join("peers").join(PACKAGES.join("_").replace("==", "-"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES.join("_").replace("==", "-"));
     let complete = folder.join("complete");
     if complete.exists() {
         return Ok(folder);

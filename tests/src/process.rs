@@ -280,8 +280,10 @@ mod tests {
         let family = descendants(process.pid());
         assert_eq!(family.len(), 1, "{family:?}");
         let group = process.pid();
+        let members = group_members(group);
+        assert_eq!(members.len(), 2, "{members:?}");
         drop(process);
-        for member in &family {
+        for member in family.iter().chain(&members) {
             wait_gone(member).unwrap();
         }
         assert!(group_members(group).is_empty());

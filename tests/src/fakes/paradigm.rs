@@ -286,10 +286,10 @@ async fn ask_v3(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: Bytes
         Ok(answer) => Json(json!({
             "answer": answer,
             "results": [{
-                "chunk_id": "c-71",
+                "chunk_id": "0b0e2f6a-6d3f-4b52-9a55-8f1f7f6d7a71",
                 "content": answer,
                 "score": 0.87,
-                "scores": {"multivector": 0.5, "relevance": 0.87},
+                "scores": {"text": 0.8, "vision": null, "keyword": 0.1, "multivector": 0.5, "relevance": 0.87},
                 "source": {
                     "file_id": 7,
                     "filename": "fake.pdf",

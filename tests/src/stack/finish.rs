@@ -58,9 +58,11 @@ impl Stack {
         let all = || self.workers.iter().chain([&self.api]);
         let groups: Vec<i32> = all().map(Process::pid).collect();
         let search = move || {
-            let children = families.iter().filter_map(|seen| process::wait_gone(seen).err());
             let members = groups.iter().flat_map(|group| process::group_members(*group));
-            children.chain(members).map(|seen| format!("still alive: {seen:?}")).collect()
+            let all = families.into_iter().chain(members);
+            all.filter_map(|seen| process::wait_gone(&seen).err())
+                .map(|seen| format!("still alive: {seen:?}"))
+                .collect()
         };
         let mut alive: Vec<String> =
             tokio::task::spawn_blocking(search).await.expect("looking at /proc does not panic");

@@ -1,5 +1,5 @@
 # Searches its own memory for the key the worker holds.
-# outcome: returned
+# outcome: returned|no_result
 # walls: nothing secret is there
 import ctypes
 import hashlib

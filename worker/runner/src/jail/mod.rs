@@ -190,6 +190,7 @@ impl Walls {
         });
         layers.push(self.layer("landlock", &format!("ABI {}", self.landlock.abi())));
         layers.push(self.layer("seccomp", &self.seccomp.summary()));
+        layers.push(absent("cgroup", "not used: limits per process and the worker's memory budget stand in"));
         layers
     }
 

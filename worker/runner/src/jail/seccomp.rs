@@ -1,7 +1,7 @@
 //! The system call filter: what a Python program needs, nothing else, and what nobody needs kills.
 //!
 //! One program, a binary search over call numbers: the kernel runs it once for every number when it is installed, so a
-//! list of comparisons would cost each cell most of a millisecond. The lists are below; [`bpf`](super::bpf) turns them
+//! list of comparisons would cost each cell most of a millisecond. The lists are below; [`super::bpf`] turns them
 //! into code.
 
 use std::collections::BTreeMap;
