@@ -62,3 +62,15 @@ fn the_error_page_lists_every_code_a_job_can_fail_with() {
     }
     is_current("errors.md", &text);
 }
+
+#[test]
+fn the_example_environment_file_names_every_setting() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.env.example");
+    let text = std::fs::read_to_string(path).unwrap();
+    let names =
+        |line: &str| line.trim_start_matches(['#', ' ']).split_once('=').map(|(name, _)| name.to_owned());
+    let named: Vec<String> = text.lines().filter_map(names).collect();
+    for setting in api::config::SETTINGS.iter().chain(worker::config::SETTINGS) {
+        assert!(named.iter().any(|name| name == setting.name), "{} is missing in .env.example", setting.name);
+    }
+}

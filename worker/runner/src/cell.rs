@@ -21,7 +21,8 @@ const CHANNEL: i32 = 3;
 /// Exit codes, for the log: the worker decides by frames, not by these.
 const EXIT_WALL: i32 = 71;
 const EXIT_GLUE: i32 = 72;
-const FIX_PYTHON: &str = "build the runner with a Python whose library all users can read: the distribution's";
+const FIX_PYTHON: &str =
+    "build the runner with a Python whose library all users can read: the distribution's";
 
 /// Both ends of what connects a cell with the worker.
 #[derive(Debug)]
