@@ -301,7 +301,8 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) => Self::new(
                 Code::StoreUnavailable,
-                "The store does not answer; nothing was changed. Try again.",
+                "The store does not answer, so it is not known whether this was carried out. Repeat it, with an \
+                 Idempotency-Key if it creates something.",
             )
             .because(error.to_string()),
             StoreError::Unreadable(_) => Self::internal(error.to_string()),

@@ -111,8 +111,9 @@ pub const WAKE_BLOCK_MAX: Duration = Duration::from_secs(1);
 pub const CLAIM_BATCH_MAX: usize = 64;
 /// 500 leases in one renewal: about a millisecond of script.
 pub const RENEW_BATCH_MAX: usize = 500;
-/// 2 s: Redis answers in microseconds; longer means it is away. Blocking commands have their own connection.
-pub const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// 5 s: Redis answers in microseconds, and a burst that waits for a slow disk within a second or two; longer means it
+/// is away. Blocking commands have their own connection.
+pub const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// 5 s for the last writes of a worker that ends while Redis is away; then its leases end.
 pub const SHUTDOWN_STORE_WAIT: Duration = Duration::from_secs(5);
 /// 100 ms to 2 s between tries while Redis is away.

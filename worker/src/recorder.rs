@@ -38,6 +38,7 @@ struct Inner {
     id: EntryId,
     attempt: Attempt,
     journal_bytes_max: u64,
+    log_bytes_max: u64,
     state: Mutex<State>,
     replay: Replay,
     /// Held from taking printed text until it is written, so that text keeps its order.
@@ -120,6 +121,7 @@ impl Recorder {
             id: EntryId::Job(job),
             attempt: attempt.clone(),
             journal_bytes_max: environment.limits.journal_bytes_max,
+            log_bytes_max: environment.limits.log_bytes_max,
             replay: Replay::new(answered_in_order(&state.journal)),
             state: Mutex::new(state),
             log_order: tokio::sync::Mutex::default(),
@@ -225,7 +227,9 @@ impl Recorder {
         let _in_order = self.inner.log_order.lock().await;
         let mut progress = self.inner.take_pending();
         if log_truncated {
-            progress.log.extend_from_slice(b"\n[the log was cut here: it reached its limit]\n");
+            let bytes = self.inner.log_bytes_max;
+            let mark = format!("\n[the log was cut here: it reached its limit of {bytes} bytes]\n");
+            progress.log.extend_from_slice(mark.as_bytes());
         }
         // The last text travels with the end of the job; steps and events need a write of their own.
         let log = mem::take(&mut progress.log);

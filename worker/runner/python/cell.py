@@ -62,6 +62,15 @@ def _rehearse():
     del sys.modules[PROGRAM_MODULE]
 
 
+def rehearse_and_forget():
+    """In the zygote: nothing of it stays but adapted code. No loop may stay open, cells would share its descriptors."""
+    global _runner
+    with asyncio.Runner() as _runner:
+        _rehearse()
+    _runner = None
+    asyncio.set_event_loop(None)
+
+
 def run(start_json, channel_fd, base_memory_bytes):
     """Runs the program of a start frame to its end and sends the outcome. The caller `_exit`s."""
     start = json.loads(start_json)["start"]

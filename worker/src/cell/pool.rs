@@ -12,6 +12,10 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot};
 use wire::control::ExitStatus;
 
+/// Orders under way at once. They must fit the control socket: a keeper that waits to send, while the zygote waits for
+/// the keeper to read, would wait for ever.
+const FORKS_ORDERED_MAX: usize = 16;
+
 /// A jailed interpreter that waits for its one program.
 #[derive(Debug)]
 pub(super) struct ReadyCell {
@@ -101,6 +105,7 @@ impl Pool {
         state.waiting.retain(|waiter| !waiter.is_closed());
         let wanted = if state.closed { 0 } else { self.size + state.waiting.len() };
         let missing = wanted.saturating_sub(state.ready.len() + state.forking);
+        let missing = missing.min(FORKS_ORDERED_MAX.saturating_sub(state.forking));
         state.forking += missing;
         missing
     }

@@ -25,6 +25,8 @@ use super::types::{
 use super::watch::{self, MemoryUse, Watch, Watched};
 use super::zygote::{Zygote, ZygoteStartError};
 
+/// 30 s for a cell: a fork takes milliseconds, and a zygote that died is replaced within a second.
+const CELL_WAIT_MAX: Duration = Duration::from_secs(30);
 /// From the end of its socket to the end of a process that is really ending: memory is given back in between.
 const SILENT_END_TIME_MAX: Duration = Duration::from_secs(2);
 const SILENT_END_TIME_MIN: Duration = Duration::from_millis(300);
@@ -214,9 +216,7 @@ impl CellRoom {
         host: Arc<dyn RunHost>,
         stop: CancellationToken,
     ) -> RunReport {
-        let started = Instant::now();
-        // A wall clock beyond what the clock can hold is no limit; a year is as good.
-        let deadline = started + spec.limits.wall.min(Duration::from_secs(365 * 24 * 3600));
+        let mut started = Instant::now();
         let start = match start_frame(&spec, &self.inner.config.tools) {
             Ok(start) => start,
             Err(error) => {
@@ -228,13 +228,17 @@ impl CellRoom {
         let mut tap = LogTap::new(spec.limits.log_bytes_max);
         let mut lost = RunEnd::Lost("no cell could be had".to_owned());
         for _ in 0..CELLS_PER_RUN_MAX {
-            let cell = match self.ready_cell(deadline, &stop).await {
+            let cell = match self.ready_cell(&stop).await {
                 Ok(cell) => cell,
                 Err(outcome) => {
                     let end = classify::end_of(outcome, None, &spec.limits);
                     return report(end, started, None, tap.truncated());
                 }
             };
+            // The program's time begins when it has a cell: that a crowd waits for cells is not its fault.
+            started = Instant::now();
+            // A wall clock beyond what the clock can hold is no limit; a year is as good.
+            let deadline = started + spec.limits.wall.min(Duration::from_secs(365 * 24 * 3600));
             let attempt = Attempt { inner: &self.inner, spec: &spec, host: &*host, stop: &stop, deadline };
             let (begun, outcome, exit, used_tap) = attempt.in_cell(cell, start.clone(), tap).await;
             tap = used_tap;
@@ -263,14 +267,15 @@ impl CellRoom {
         drop(self.inner.work_root.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    async fn ready_cell(&self, deadline: Instant, stop: &CancellationToken) -> Result<ReadyCell, Outcome> {
+    async fn ready_cell(&self, stop: &CancellationToken) -> Result<ReadyCell, Outcome> {
         let cell = self.inner.pool.take();
         tokio::select! {
             biased;
             () = stop.cancelled() => Err(Outcome::Stopped),
             taken = cell => taken.map_err(|_| Outcome::Host(RunEnd::Lost("the cells are being closed".to_owned()))),
-            () = tokio::time::sleep_until(deadline) => {
-                Err(Outcome::Host(RunEnd::Lost("no cell was free before the run's time was over".to_owned())))
+            () = tokio::time::sleep(CELL_WAIT_MAX) => {
+                let seconds = CELL_WAIT_MAX.as_secs();
+                Err(Outcome::Host(RunEnd::Lost(format!("no cell was free within {seconds} s"))))
             }
         }
     }

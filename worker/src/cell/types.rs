@@ -97,7 +97,7 @@ pub enum RunTask {
 /// Each ends in an error of its own that names it.
 #[derive(Debug, Clone, Copy)]
 pub struct RunLimits {
-    /// From the call of `run` to its end.
+    /// From the moment a cell has the program to its end.
     pub wall: Duration,
     /// Processor time of all threads; the kernel counts whole seconds.
     pub cpu: Duration,
