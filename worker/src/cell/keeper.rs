@@ -21,6 +21,8 @@ const MESSAGES_WAITING_MAX: usize = 256;
 /// Between two tries to start a zygote, growing: a broken installation must not spin.
 const RESTART_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// From a cell's start to the fork of the next: a short run is over by then, and has had the processor to itself.
+const FILL_PAUSE: Duration = Duration::from_millis(3);
 /// A fork that failed (no memory, no pids) is tried again after this.
 const FORK_RETRY_PAUSE: Duration = Duration::from_millis(50);
 
@@ -50,6 +52,9 @@ pub(super) struct Keeper {
     last_generation: u64,
     last_cell: u64,
     restart_pause: Duration,
+    /// When the pool is filled up next, and when it was last.
+    fill_at: Instant,
+    filled_at: Instant,
 }
 
 impl Keeper {
@@ -73,6 +78,8 @@ impl Keeper {
             last_generation: 0,
             last_cell: 0,
             restart_pause: RESTART_PAUSE_MIN,
+            fill_at: Instant::now(),
+            filled_at: Instant::now(),
         };
         keeper.adopt(first);
         keeper
@@ -81,14 +88,18 @@ impl Keeper {
     /// Works until the token, then ends every zygote and cell.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
         loop {
-            self.fill().await;
+            if !self.pool.can_wait() || Instant::now() >= self.fill_at {
+                self.fill().await;
+            }
+            let fill_at = self.fill_at;
             let replace_at = self.current.as_ref().map_or_else(Instant::now, |current| current.replace_at);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 () = sleep_until(replace_at) => self.replace(&shutdown).await,
                 Some((generation, received)) = self.events.1.recv() => self.heed(generation, received).await,
-                () = self.pool.wanted.notified() => {}
+                () = self.pool.wanted.notified() => self.fill_soon(),
+                () = sleep_until(fill_at), if fill_at > self.filled_at => self.fill().await,
             }
         }
         self.pool.close();
@@ -122,8 +133,16 @@ impl Keeper {
         self.current = Some(Living { generation, zygote, listener, forks: 0, replace_at });
     }
 
+    /// A run was just started, or a cell has just died: they come first.
+    fn fill_soon(&mut self) {
+        if self.fill_at <= self.filled_at {
+            self.fill_at = Instant::now() + FILL_PAUSE;
+        }
+    }
+
     /// Orders as many cells as are missing.
     async fn fill(&mut self) {
+        self.filled_at = Instant::now().max(self.fill_at);
         let Some(current) = &mut self.current else { return };
         for _ in 0..self.pool.order() {
             self.last_cell += 1;

@@ -99,6 +99,12 @@ impl Pool {
         receiver
     }
 
+    /// Whether nobody waits and half of the cells are there: then filling up can wait until a run has had its start.
+    pub(super) fn can_wait(&self) -> bool {
+        let state = self.lock();
+        state.waiting.is_empty() && state.ready.len() * 2 >= self.size
+    }
+
     /// How many cells to fork now; they are counted as coming.
     pub(super) fn order(&self) -> usize {
         let mut state = self.lock();

@@ -130,8 +130,7 @@ impl CellRoom {
     /// Starts the zygote at the highest tier that stands, and fills the pool. Ends with `shutdown` or `close`.
     pub async fn start(config: CellConfig, shutdown: CancellationToken) -> Result<Self, CellError> {
         let shutdown = shutdown.child_token();
-        let work_root = private_work_root()?;
-        let (zygote, settings, higher_tier_refused) = highest_tier(&config, &work_root).await?;
+        let (zygote, settings, work_root, higher_tier_refused) = highest_tier(&config).await?;
         let report = SandboxReport {
             tier: settings.tier,
             layers: zygote.layers.clone(),
@@ -160,7 +159,7 @@ impl CellRoom {
                 report,
                 shutdown,
                 keeper: Mutex::new(Some(keeper)),
-                work_root: Mutex::new(Some(work_root)),
+                work_root: Mutex::new(work_root),
             }),
         };
         let verdict = match canary::ask(&room).await {
@@ -375,21 +374,24 @@ fn private_work_root() -> io::Result<TempDir> {
 /// The first tier from the top that a zygote accepts, and why a higher one was not.
 async fn highest_tier(
     config: &CellConfig,
-    work_root: &TempDir,
-) -> Result<(Zygote, ZygoteSettings, Option<Refusal>), CellError> {
+) -> Result<(Zygote, ZygoteSettings, Option<TempDir>, Option<Refusal>), CellError> {
     let mut refused = None;
     for tier in tiers(config) {
+        let work_root = match tier {
+            Tier::A => None,
+            Tier::B => Some(private_work_root()?),
+        };
         let settings = ZygoteSettings {
             tier,
             work_bytes_max: config.work_bytes_max,
             work_inodes_max: config.work_inodes_max,
             open_files_max: config.open_files_max,
             threads_max: config.threads_max,
-            work_root: Some(work_root.path().to_string_lossy().into_owned()),
+            work_root: work_root.as_ref().map(|root| root.path().to_string_lossy().into_owned()),
             layers_off: config.layers_off.clone(),
         };
         match Zygote::start(&config.runner_path, settings.clone()).await {
-            Ok(zygote) => return Ok((zygote, settings, refused)),
+            Ok(zygote) => return Ok((zygote, settings, work_root, refused)),
             Err(ZygoteStartError::Refused(refusal)) => refused = Some(refusal),
             Err(ZygoteStartError::Missing(path)) => return Err(CellError::RunnerMissing { path }),
             Err(ZygoteStartError::Stale { theirs }) => {
