@@ -26,7 +26,7 @@ ToolError.__module__ = "workflow"
 
 
 def declare(namespace, tools, channel, arguments_bytes_max):
-    """Puts the tools, `ToolError` and `step` into a program's namespace, and where its helper modules find them."""
+    """Puts the tools, `ToolError` and `step` into a program's namespace, and where its modules find them."""
     names = {tool["name"]: _tool(tool, channel, arguments_bytes_max) for tool in tools}
     names["ToolError"] = ToolError
     names["step"] = _step_class(channel)

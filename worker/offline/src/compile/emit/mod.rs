@@ -3,16 +3,16 @@
 
 mod describe;
 mod expressions;
-mod helpers;
 mod literal;
+mod python_functions;
 mod statements;
 mod uses;
 
 use std::fmt::Write as _;
 
 pub(crate) use describe::{name, steps, summary};
-use helpers::HELPERS;
 use literal::literal;
+use python_functions::PYTHON_FUNCTIONS;
 use statements::Lines;
 use uses::{has_calls, into};
 
@@ -22,8 +22,9 @@ use super::plan::{Kind, Language, Op, Output, Piece, Plan, Split, Test, Text};
 pub(crate) fn program(plan: &Plan) -> String {
     let emitter = Emitter { plan };
     let body = emitter.functions();
-    let used: Vec<_> = HELPERS.iter().filter(|helper| body.contains(&format!("{}(", helper.name))).collect();
-    let mut imports: Vec<&str> = used.iter().flat_map(|helper| helper.imports.iter().copied()).collect();
+    let used: Vec<_> =
+        PYTHON_FUNCTIONS.iter().filter(|function| body.contains(&format!("{}(", function.name))).collect();
+    let mut imports: Vec<&str> = used.iter().flat_map(|function| function.imports.iter().copied()).collect();
     for module in ["asyncio", "json"] {
         if body.contains(&format!("{module}.")) {
             imports.push(module);
@@ -47,8 +48,8 @@ pub(crate) fn program(plan: &Plan) -> String {
     for module in imports {
         let _ = writeln!(source, "import {module}");
     }
-    for helper in used {
-        let _ = write!(source, "\n\n{}", helper.source);
+    for function in used {
+        let _ = write!(source, "\n\n{}", function.source);
     }
     let _ = write!(source, "\n\n{body}");
     source

@@ -1,4 +1,4 @@
-//! What of a plan is used where: decides which variables and helpers a program needs.
+//! What of a plan is used where: decides which variables and Python functions a program needs.
 
 use super::Emitter;
 use crate::compile::plan::{Kind, Op, Output, Piece, Text, Tool};
