@@ -4,13 +4,7 @@
 //! second resolution cannot differ. Redirects are not followed and proxies of the environment not used, because
 //! both would lead around the check.
 
-use std::{
-    error::Error,
-    fmt,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{error::Error, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use shared::address::{CallbackUrl, is_public};
@@ -66,9 +60,4 @@ pub fn client(allow_private: bool) -> Result<reqwest::Client, providers::ConfigE
 /// The URL, checked again at the time of sending: a literal address never meets the resolver.
 pub fn check(url: &str, allow_private: bool) -> Result<url::Url, String> {
     CallbackUrl::parse(url, allow_private).map(CallbackUrl::into_url).map_err(|error| error.to_string())
-}
-
-/// Whether an address may be dialled; for tests of the table.
-pub fn admits(address: IpAddr, allow_private: bool) -> bool {
-    allow_private || is_public(address)
 }

@@ -63,11 +63,6 @@ impl Store {
         record::job(&fields, input, result)
     }
 
-    /// The job a webhook message tells of, whoever its tenant is.
-    pub async fn subject(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
-        self.job(tenant, id).await
-    }
-
     /// The URL the final state of a job is posted to.
     pub async fn callback_url(&self, id: JobId) -> Result<Option<String>, StoreError> {
         let url: Option<String> = redis::cmd("HGET")
