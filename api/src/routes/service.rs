@@ -5,15 +5,16 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{Html, IntoResponse, Response},
 };
 use bytes::Bytes;
 use serde::Serialize;
+use shared::store::WorkerReport;
 use utoipa::{ToSchema, openapi::OpenApi};
 
 use crate::{
-    Api,
+    Api, auth,
     problem::{Code, Problem},
 };
 
@@ -32,13 +33,42 @@ pub(crate) struct Health {
 
 const HEALTHY: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// Whether the process is alive.
+/// A sign of life, with what it can see of the rest of the system.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Detail {
+    /// Always `ok`: this process is alive.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// The version of the program.
+    version: &'static str,
+    /// `ok` or `unavailable`; only where `workers` is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ok", nullable = false)]
+    store: Option<&'static str>,
+    /// The workers that are there, with their sandboxes. Where keys are required only with the operator's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    workers: Option<Vec<WorkerReport>>,
+}
+
+/// Whether the process is alive: 200 also while the store is away, so that nobody restarts it for that.
+///
+/// Shows the workers that are there, each with the tier of its sandbox and every wall in force; where keys are required
+/// only to the operator's key.
 #[utoipa::path(
     get, path = "/healthz", operation_id = "getHealth", tag = "service", security(()),
-    responses((status = 200, description = "It is", body = Health))
+    responses((status = 200, description = "It is", body = Detail))
 )]
-pub(crate) async fn healthz() -> Json<Health> {
-    Json(HEALTHY)
+pub(crate) async fn healthz(State(api): State<Api>, headers: HeaderMap) -> Json<Detail> {
+    let Health { status, version } = HEALTHY;
+    if !auth::is_operator(&api.config, &headers) {
+        return Json(Detail { status, version, store: None, workers: None });
+    }
+    let (store, workers) = match tokio::time::timeout(PING_TIMEOUT, api.store.workers()).await {
+        Ok(Ok(workers)) => ("ok", workers),
+        Ok(Err(_)) | Err(_) => ("unavailable", Vec::new()),
+    };
+    Json(Detail { status, version, store: Some(store), workers: Some(workers) })
 }
 
 /// Whether requests are served: Redis answers and the process is not ending.

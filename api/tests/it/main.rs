@@ -10,4 +10,5 @@ mod jobs;
 mod openapi;
 mod problems;
 mod process;
+mod service;
 mod workflows;
