@@ -55,7 +55,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TENANT_QUEUED_MAX",
         default: "10000; unlimited when keys are not required",
-        help: "How many jobs of a tenant may wait in one queue",
+        help: "How many jobs of a tenant may wait, unless its own record says otherwise; then 429",
     },
     Setting {
         name: "WEBHOOK_ALLOW_PRIVATE",
@@ -112,7 +112,7 @@ pub struct JobDefaults {
     pub expires_in: Duration,
     /// How many attempts may be lost.
     pub max_attempts: u32,
-    /// How many jobs of the tenant may wait in one queue; 0 for no limit.
+    /// How many jobs of the tenant may wait; 0 for no limit.
     pub queued_max: u64,
 }
 

@@ -19,7 +19,7 @@ pub struct Submission {
     pub creates: Option<NewVersion>,
     /// The client's key, with a fingerprint of what it asked.
     pub idempotency: Option<(String, String)>,
-    /// How many jobs of the tenant may wait in this queue; 0 for no limit.
+    /// How many jobs of the tenant may wait, unless its own record says otherwise; 0 for no limit.
     pub queued_max: u64,
 }
 

@@ -4,7 +4,7 @@ use shared::{
     id::{JobId, WorkflowId},
     job::{EntryId, JobStatus, Queue},
     queue::enqueue,
-    store::{Finish, SubmitError},
+    store::{Finish, Submission, SubmitError},
     workflow::WorkflowStatus,
 };
 
@@ -115,6 +115,53 @@ async fn a_full_queue_refuses_until_a_job_leaves_it() {
     let mut foreign = execute(&other, ground.workflow(&other).await);
     foreign.queued_max = 2;
     ground.submit(foreign).await;
+    ground.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_tenants_own_limit_goes_before_the_configured_one_and_counts_all_its_jobs() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let workflow = ground.workflow(&acme).await;
+    let record = ground.key("tenant:acme");
+    let _: i64 = ground.redis(&["HSET", &record, "queued_max", "2"]).await;
+    let limited = |mut submission: Submission| {
+        submission.queued_max = 1;
+        submission
+    };
+    ground.submit(limited(execute(&acme, workflow))).await;
+    ground.submit(limited(new_version(&acme, workflow))).await;
+    for refused in [execute(&acme, workflow), new_version(&acme, workflow), new_workflow(&acme)] {
+        let answer = ground.store.submit(&limited(refused)).await;
+        assert!(matches!(answer, Err(SubmitError::QueueFull)), "{answer:?}");
+    }
+    let _: i64 = ground.redis(&["HSET", &record, "queued_max", "0"]).await;
+    ground.submit(limited(execute(&acme, workflow))).await;
+    let _: i64 = ground.redis(&["HDEL", &record, "queued_max"]).await;
+    assert!(matches!(
+        ground.store.submit(&limited(execute(&acme, workflow))).await,
+        Err(SubmitError::QueueFull)
+    ));
+    ground.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn submits_at_the_same_moment_do_not_pass_the_limit_together() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let workflow = ground.workflow(&acme).await;
+    let submits = (0..50).map(|_| {
+        let (store, mut submission) = (ground.another_store(), execute(&acme, workflow));
+        submission.queued_max = 10;
+        tokio::spawn(async move { store.submit(&submission).await })
+    });
+    let (mut taken, mut refused) = (0, 0);
+    for submit in submits.collect::<Vec<_>>() {
+        match submit.await.unwrap() {
+            Ok(_) => taken += 1,
+            Err(SubmitError::QueueFull) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((taken, refused), (10, 40));
     ground.assert_sound().await;
 }
 

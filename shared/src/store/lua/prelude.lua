@@ -12,6 +12,17 @@ end
 local function job_key(id) return P .. 'job:' .. id end
 local function queue_key(queue, name) return P .. 'q:' .. queue .. ':' .. name end
 
+-- A limit of the tenant: its own record's, or else the configured one. 0 is no limit.
+local function limit_of(tenant, name, configured)
+  return tonumber(redis.call('HGET', P .. 'tenant:' .. tenant, name) or '') or tonumber(configured)
+end
+
+-- Jobs of the tenant that wait ('queued') or run ('running'). Webhook messages are ours and not counted.
+local function count_of(tenant, name)
+  return tonumber(redis.call('HGET', queue_key('generate', name), tenant) or 0)
+    + tonumber(redis.call('HGET', queue_key('execute', name), tenant) or 0)
+end
+
 -- One token is enough: whoever takes it claims, and claim puts it back while work remains.
 local function wake(queue)
   local key = queue_key(queue, 'wake')

@@ -2,7 +2,7 @@
 -- Accepts a job: idempotency record, workflow and version when they are new, job record, queue entry, all or
 -- nothing. It has no allow-oom flag: submits are what stops when memory is short.
 -- ARGV: 1 id, 2 queue, 3 tenant, 4 workflow, 5 expires_in_ms, 6 idempotency key or '', 7 fingerprint,
---       8 idempotency ttl ms, 9 queued max (0 = none), 10 input, 11 mode (new_workflow | new_version | execute),
+--       8 idempotency ttl ms, 9 jobs of the tenant that may wait, unless its record says otherwise (0 = any number), 10 input, 11 mode (new_workflow | new_version | execute),
 --       12.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
 --@prelude
 local id, queue, tenant, workflow = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -19,10 +19,8 @@ if ARGV[6] ~= '' then
 end
 if redis.call('EXISTS', job_key(id)) == 1 then return { 'replayed', id, workflow } end
 if ARGV[11] ~= 'new_workflow' and redis.call('HGET', workflow_key, 'tenant') ~= tenant then return { 'no_workflow' } end
-local queued_max = tonumber(ARGV[9])
-if queued_max > 0 and tonumber(redis.call('HGET', queue_key(queue, 'queued'), tenant) or 0) >= queued_max then
-  return { 'full' }
-end
+local queued_max = limit_of(tenant, 'queued_max', ARGV[9])
+if queued_max > 0 and count_of(tenant, 'queued') >= queued_max then return { 'full' } end
 
 local expires_at = now + tonumber(ARGV[5])
 local key = job_key(id)
