@@ -91,6 +91,11 @@ id!(
     MessageId,
     "msg"
 );
+id!(
+    /// Names an API key; part of the key's own text, and no secret.
+    KeyId,
+    "key"
+);
 
 /// Names a tenant. Short, lower case, no separators: it becomes part of Redis keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -100,6 +105,11 @@ impl TenantId {
     /// The tenant of all requests when keys are not required.
     pub fn default_tenant() -> Self {
         Self("default".to_owned())
+    }
+
+    /// The operator's own tenant, which all requests are when keys are not required.
+    pub fn is_default(&self) -> bool {
+        self.0 == "default"
     }
 
     /// The name as it stands in keys and logs.

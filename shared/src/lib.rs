@@ -6,6 +6,7 @@
 //! address                   where webhooks may be sent
 //! config                    how environment variables are read, all errors at once
 //! seal, signing             secrets at rest, webhook signatures
+//! tenant, api_key           who uses the system, and how they show it
 //! store                     Redis: the only place that knows keys and scripts
 //! queue                     the apalis backend over the store
 //! telemetry                 log output
@@ -15,6 +16,7 @@
 //! running attempt names its fence; a final state never changes.
 
 pub mod address;
+pub mod api_key;
 pub mod config;
 pub mod id;
 pub mod job;
@@ -25,5 +27,6 @@ pub mod seal;
 pub mod signing;
 pub mod store;
 pub mod telemetry;
+pub mod tenant;
 pub mod time;
 pub mod workflow;

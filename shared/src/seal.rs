@@ -2,21 +2,28 @@
 //!
 //! The first key of the list seals, all of them open, so keys rotate by putting a new one in front. What is
 //! sealed is bound to its place by the associated data: a sealed secret copied to another tenant does not open.
+//! [`Sealer::reseal`] brings what an older key sealed under the newest, after which the older one may go.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
+
+/// What separates the peppers from the keys that seal.
+const PEPPER_OF_API_KEYS: &[u8] = b"pepper of api keys";
 
 /// The keys secrets are sealed with.
 #[derive(Clone)]
 pub struct Sealer {
     ciphers: Vec<XChaCha20Poly1305>,
+    peppers: Vec<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Sealer {
@@ -38,15 +45,21 @@ pub struct Unopenable;
 impl Sealer {
     /// From the value of `SECRETS_KEY`.
     pub fn from_keys(keys: &SecretString) -> Result<Self, InvalidSecretsKey> {
-        let cipher = |text: &str| {
+        let (mut ciphers, mut peppers) = (Vec::new(), Vec::new());
+        for text in keys.expose_secret().split(',') {
             let key = BASE64.decode(text.trim()).map_err(|_| InvalidSecretsKey)?;
             if key.len() != KEY_BYTES {
                 return Err(InvalidSecretsKey);
             }
-            XChaCha20Poly1305::new_from_slice(&key).map_err(|_| InvalidSecretsKey)
-        };
-        let ciphers = keys.expose_secret().split(',').map(cipher).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { ciphers })
+            ciphers.push(XChaCha20Poly1305::new_from_slice(&key).map_err(|_| InvalidSecretsKey)?);
+            peppers.push(authenticate(&key, PEPPER_OF_API_KEYS));
+        }
+        Ok(Self { ciphers, peppers })
+    }
+
+    /// What is stored of an API key: a digest under each key of the list, the newest first.
+    pub fn digests<'a>(&'a self, api_key: &'a str) -> impl Iterator<Item = [u8; 32]> + 'a {
+        self.peppers.iter().map(move |pepper| authenticate(pepper, api_key.as_bytes()))
     }
 
     /// Seals `secret` for `place`; the answer is text for a record.
@@ -63,15 +76,33 @@ impl Sealer {
 
     /// Opens what was sealed for `place`.
     pub fn open(&self, place: &str, sealed: &str) -> Result<SecretString, Unopenable> {
+        self.open_with(place, sealed).map(|(_, secret)| secret)
+    }
+
+    /// The same secret under the newest key; `None` when it is that already.
+    pub fn reseal(&self, place: &str, sealed: &str) -> Result<Option<String>, Unopenable> {
+        let (key, secret) = self.open_with(place, sealed)?;
+        Ok((key > 0).then(|| self.seal(place, secret.expose_secret())))
+    }
+
+    /// The secret, with the place of its key in the list.
+    fn open_with(&self, place: &str, sealed: &str) -> Result<(usize, SecretString), Unopenable> {
         let bytes = BASE64.decode(sealed).map_err(|_| Unopenable)?;
         let (nonce, text) = bytes.split_at_checked(NONCE_BYTES).ok_or(Unopenable)?;
-        let open = |cipher: &XChaCha20Poly1305| {
+        let open = |(key, cipher): (usize, &XChaCha20Poly1305)| {
             let payload = Payload { msg: text, aad: place.as_bytes() };
-            cipher.decrypt(XNonce::from_slice(nonce), payload).ok()
+            cipher.decrypt(XNonce::from_slice(nonce), payload).ok().map(|secret| (key, secret))
         };
-        let secret = self.ciphers.iter().find_map(open).ok_or(Unopenable)?;
-        String::from_utf8(secret).map(SecretString::from).map_err(|_| Unopenable)
+        let (key, secret) = self.ciphers.iter().enumerate().find_map(open).ok_or(Unopenable)?;
+        let secret = String::from_utf8(secret).map_err(|_| Unopenable)?;
+        Ok((key, SecretString::from(secret)))
     }
+}
+
+fn authenticate(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(text);
+    mac.finalize().into_bytes().into()
 }
 
 /// Fills `bytes` from the kernel's generator.
@@ -103,6 +134,26 @@ mod tests {
         let both = sealer(&[2, 1]);
         assert_eq!(both.open("p", &sealed).unwrap().expose_secret(), "old");
         assert!(sealer(&[1]).open("p", &both.seal("p", "new")).is_err());
+    }
+
+    #[test]
+    fn what_an_older_key_sealed_is_sealed_anew_by_the_newest() {
+        let (old, both, new) = (sealer(&[1]), sealer(&[2, 1]), sealer(&[2]));
+        let sealed = old.seal("p", "secret");
+        let anew = both.reseal("p", &sealed).unwrap().expect("an older key sealed it");
+        assert_eq!(new.open("p", &anew).unwrap().expose_secret(), "secret");
+        assert_eq!(both.reseal("p", &anew).unwrap(), None);
+        assert!(both.reseal("q", &sealed).is_err());
+    }
+
+    #[test]
+    fn an_api_key_has_a_digest_under_each_key_and_none_is_the_sealing_key() {
+        let both = sealer(&[2, 1]);
+        let digests: Vec<[u8; 32]> = both.digests("wfk_x").collect();
+        assert_eq!(digests.len(), 2);
+        assert_eq!(sealer(&[2]).digests("wfk_x").next(), Some(digests[0]));
+        assert_eq!(sealer(&[1]).digests("wfk_x").next(), Some(digests[1]));
+        assert_ne!(both.digests("wfk_y").next(), Some(digests[0]));
     }
 
     #[test]

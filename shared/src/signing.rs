@@ -7,7 +7,7 @@ use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::seal::random_bytes;
+use crate::{seal::random_bytes, time::Timestamp};
 
 const PREFIX: &str = "whsec_";
 /// 32 bytes: the specification allows 24 to 64.
@@ -58,6 +58,25 @@ impl WebhookSecret {
     }
 }
 
+/// What a tenant's webhooks are signed with: while a secret is being replaced, by both.
+#[derive(Debug, Clone)]
+pub struct Signers {
+    /// The secret.
+    pub current: WebhookSecret,
+    /// The one before the last rotation, and when it stops to sign.
+    pub previous: Option<(WebhookSecret, Timestamp)>,
+}
+
+impl Signers {
+    /// The value of `webhook-signature`: one signature for each secret, the current one's first.
+    pub fn sign(&self, message_id: &str, timestamp: i64, body: &[u8]) -> String {
+        let secrets = std::iter::once(&self.current).chain(self.previous.as_ref().map(|(secret, _)| secret));
+        let signatures: Vec<String> =
+            secrets.map(|secret| secret.sign(message_id, timestamp, body)).collect();
+        signatures.join(" ")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +103,16 @@ mod tests {
             let secret = WebhookSecret::parse(secret).unwrap();
             assert_eq!(secret.sign(id, timestamp, body.as_bytes()), signature);
         }
+    }
+
+    #[test]
+    fn during_a_rotation_both_secrets_sign() {
+        let (current, old) = (WebhookSecret::generate(), WebhookSecret::generate());
+        let one = Signers { current: current.clone(), previous: None };
+        assert_eq!(one.sign("msg_1", 1, b"{}"), current.sign("msg_1", 1, b"{}"));
+        let both = Signers { previous: Some((old.clone(), Timestamp::from_millis(0))), ..one };
+        let expected = format!("{} {}", current.sign("msg_1", 1, b"{}"), old.sign("msg_1", 1, b"{}"));
+        assert_eq!(both.sign("msg_1", 1, b"{}"), expected);
     }
 
     #[test]

@@ -105,13 +105,13 @@ pub async fn deliver(environment: &Arc<Environment>, message: &JobSpec) -> Outco
         Ok(None) => return end(Some("the job was erased".to_owned())),
         Err(error) => return Outcome::Ours(error.to_string()),
     };
-    let secret = match environment.store.webhook_secret(&message.tenant, &environment.sealer).await {
-        Ok(secret) => secret,
+    let signers = match environment.store.webhook_secrets(&message.tenant, &environment.sealer).await {
+        Ok(signers) => signers,
         Err(error) => return Outcome::Ours(error.to_string()),
     };
     let (id, timestamp) = (id.to_string(), Timestamp::now().as_millis() / 1000);
     let body = body(job);
-    let signature = secret.sign(&id, timestamp, body.as_bytes());
+    let signature = signers.sign(&id, timestamp, body.as_bytes());
     let message_now = Message { id: &id, timestamp, signature: &signature, body: &body };
     let sent = environment.deliverer.send(&url, &message_now).await;
     settle(environment, message, subject, sent)

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
-use shared::time::Timestamp;
+use shared::{signing::Signers, time::Timestamp};
 use utoipa::ToSchema;
 
 use crate::{Api, auth::Caller, problem::Problem};
@@ -29,6 +29,17 @@ pub(crate) async fn webhook_secret(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<WebhookSecrets>, Problem> {
-    let secret = api.store.webhook_secret(caller.tenant(), &api.config.sealer).await?;
-    Ok(Json(WebhookSecrets { secret: secret.expose().to_owned(), previous: None, previous_expires_at: None }))
+    let signers = api.store.webhook_secrets(caller.tenant(), &api.config.sealer).await?;
+    Ok(Json(signers.into()))
+}
+
+impl From<Signers> for WebhookSecrets {
+    fn from(signers: Signers) -> Self {
+        let (previous, previous_expires_at) = signers.previous.unzip();
+        Self {
+            secret: signers.current.expose().to_owned(),
+            previous: previous.map(|secret| secret.expose().to_owned()),
+            previous_expires_at,
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod peek;
 mod record;
 mod script;
 mod state;
+mod tenants;
+mod webhook_secrets;
 mod workers;
 mod workflows;
 
@@ -31,6 +33,7 @@ pub use self::{
         CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,
         SubmitError, Submitted,
     },
+    tenants::TenantChange,
     workers::{REPORT_EVERY, WorkerReport},
     workflows::Version,
 };

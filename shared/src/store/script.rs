@@ -26,4 +26,6 @@ scripts! {
     RETRY_LATER = "retry_later",
     CANCEL = "cancel",
     TICK = "tick",
+    SWAP = "swap",
+    ROTATE_WEBHOOK_SECRET = "rotate_webhook_secret",
 }

@@ -1,14 +1,8 @@
-//! Reading workflows and versions, and the tenant's webhook secret.
-
-use std::collections::HashMap;
-
-use secrecy::ExposeSecret as _;
+//! Reading workflows and versions.
 
 use super::{Page, Store, StoreError, record::Fields};
 use crate::{
     id::{JobId, TenantId, WorkflowId},
-    seal::Sealer,
-    signing::WebhookSecret,
     workflow::{Workflow, WorkflowStatus},
 };
 
@@ -72,27 +66,6 @@ impl Store {
             code: code.to_owned(),
             status: fields.parsed("status").unwrap_or(WorkflowStatus::Failed),
         }))
-    }
-
-    /// The secret a tenant's webhooks are signed with; made when it is first asked for.
-    pub async fn webhook_secret(
-        &self,
-        tenant: &TenantId,
-        sealer: &Sealer,
-    ) -> Result<WebhookSecret, StoreError> {
-        let key = self.key(format_args!("t:{tenant}:webhook_secret"));
-        let place = format!("webhook_secret:{tenant}");
-        let candidate = sealer.seal(&place, WebhookSecret::generate().expose());
-        let fields: (i64, HashMap<String, String>) = redis::pipe()
-            .hset_nx(&key, "sealed", candidate)
-            .hgetall(&key)
-            .query_async(&mut self.connection.clone())
-            .await?;
-        let sealed = fields.1.get("sealed").cloned().unwrap_or_default();
-        let opened =
-            sealer.open(&place, &sealed).map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        WebhookSecret::parse(opened.expose_secret())
-            .map_err(|error| StoreError::Unreadable(error.to_string()))
     }
 
     fn workflow_key(&self, id: WorkflowId) -> String {

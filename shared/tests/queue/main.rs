@@ -22,4 +22,5 @@ mod redis_server;
 mod retry_later;
 mod soundness;
 mod submit;
+mod tenants;
 mod worker;
