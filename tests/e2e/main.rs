@@ -14,6 +14,7 @@ mod peers;
 mod problems;
 mod programs;
 mod proving;
+mod replay;
 mod secrets;
 mod waiting;
 mod webhooks;

@@ -122,7 +122,7 @@ impl Recorder {
             attempt: attempt.clone(),
             journal_bytes_max: environment.limits.journal_bytes_max,
             log_bytes_max: environment.limits.log_bytes_max,
-            replay: Replay::new(answered_in_order(&state.journal)),
+            replay: Replay::of(&state.journal),
             state: Mutex::new(state),
             log_order: tokio::sync::Mutex::default(),
             closed: CancellationToken::new(),
@@ -180,13 +180,17 @@ impl Recorder {
             Err(message) => (entry.state, entry.error) = (EntryState::Error, Some(message.clone())),
         }
         let mut progress = self.inner.take_steps();
-        entry.answered = Some(self.inner.next_answer());
+        let number = self.inner.next_answer();
+        entry.answered = Some(number);
         let told = json!({ "seq": entry.seq, "tool": entry.name, "ok": answer.is_ok(), "ms": entry.ms });
         progress.events.push(("tool_call.finished", told.to_string()));
         progress.journal.push((key.clone(), to_json(&entry)));
         self.inner.lock().journal.insert(key, entry);
         match self.inner.write(progress).await {
-            Some(ProgressAnswer::Recorded) => Ended::Recorded,
+            Some(ProgressAnswer::Recorded) => {
+                self.inner.replay.turn_of_new(number).await;
+                Ended::Recorded
+            }
             Some(ProgressAnswer::JournalFull) => Ended::Full,
             Some(ProgressAnswer::Cancel | ProgressAnswer::Stale) | None => Ended::Over,
         }
@@ -375,14 +379,6 @@ async fn flush_until_closed(inner: Arc<Inner>) {
             inner.write(progress).await;
         }
     }
-}
-
-/// Keys of the calls that were answered, in the order in which their answers came.
-fn answered_in_order(journal: &HashMap<String, Entry>) -> Vec<String> {
-    let mut answered: Vec<(u64, &String)> =
-        journal.iter().filter_map(|(key, entry)| Some((entry.answered?, key))).collect();
-    answered.sort();
-    answered.into_iter().map(|(_, key)| key.clone()).collect()
 }
 
 fn to_json(entry: &Entry) -> String {

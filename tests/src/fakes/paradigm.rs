@@ -3,6 +3,7 @@
 //! As strict as the original about the key and the body. A test chooses the answers, injects faults by keyword, delays
 //! answers, or withholds them until it releases them (to look at a system while calls are in flight).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,6 +75,33 @@ struct KeywordFault {
 
 type Answer = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Which answers may be given.
+#[derive(Debug)]
+struct Gate {
+    /// How many more.
+    left: usize,
+    /// Queries that are answered in any case.
+    named: HashSet<String>,
+}
+
+impl Gate {
+    fn open() -> Self {
+        Self { left: usize::MAX, named: HashSet::new() }
+    }
+
+    /// Whether this query may be answered now; uses up what lets it pass.
+    fn lets_pass(&mut self, query: &str) -> bool {
+        if self.named.remove(query) {
+            return true;
+        }
+        let may_pass = self.left > 0;
+        if self.left != usize::MAX {
+            self.left = self.left.saturating_sub(1);
+        }
+        may_pass
+    }
+}
+
 /// One search as it arrived.
 #[derive(Debug, Clone)]
 pub struct Search {
@@ -92,7 +120,7 @@ struct Inner {
     answer: Mutex<Answer>,
     faults: Mutex<Vec<KeywordFault>>,
     delay: Mutex<Duration>,
-    open: watch::Sender<bool>,
+    gate: watch::Sender<Gate>,
     searches: Record<Search>,
 }
 
@@ -117,7 +145,7 @@ impl ParadigmFake {
             answer: Mutex::new(Arc::new(|query: &str| format!("Answer to: {query}"))),
             faults: Mutex::default(),
             delay: Mutex::default(),
-            open: watch::Sender::new(true),
+            gate: watch::Sender::new(Gate::open()),
             searches: Record::default(),
         });
         let router = Router::new()
@@ -150,12 +178,24 @@ impl ParadigmFake {
 
     /// Withholds answers from now on; queries are still recorded as they arrive.
     pub fn withhold(&self) {
-        self.inner.open.send_replace(false);
+        self.answer_only(0);
+    }
+
+    /// Answers this many queries from now on, and withholds the answers to all others.
+    pub fn answer_only(&self, count: usize) {
+        self.inner.gate.send_modify(|gate| gate.left = count);
+    }
+
+    /// Answers this query once, now or when it comes, though others are withheld.
+    pub fn answer_to(&self, query: &str) {
+        self.inner.gate.send_modify(|gate| {
+            gate.named.insert(query.to_owned());
+        });
     }
 
     /// Gives every withheld answer.
     pub fn release(&self) {
-        self.inner.open.send_replace(true);
+        self.inner.gate.send_replace(Gate::open());
     }
 
     /// What was searched, in order of arrival.
@@ -184,7 +224,7 @@ impl Inner {
         });
         let delay = *lock(&self.delay);
         tokio::time::sleep(delay).await;
-        self.open.subscribe().wait_for(|open| *open).await.expect("the sender lives in self");
+        self.may_answer(query).await;
         match fault {
             None => {
                 let answer = Arc::clone(&lock(&self.answer));
@@ -196,6 +236,23 @@ impl Inner {
                 Err(Box::new(cut_after(Bytes::from_static(b"{\"answer\": \"half of")).into_response()))
             }
             Some(Fault::NotJson) => Err(Box::new("<html>gateway</html>".into_response())),
+        }
+    }
+
+    async fn may_answer(&self, query: &str) {
+        let mut changes = self.gate.subscribe();
+        loop {
+            let mut may_pass = false;
+            changes.mark_unchanged();
+            // Nobody waits for less room at the gate: only the test's own changes are told.
+            self.gate.send_if_modified(|gate| {
+                may_pass = gate.lets_pass(query);
+                false
+            });
+            if may_pass {
+                return;
+            }
+            changes.changed().await.expect("the sender lives in self");
         }
     }
 
