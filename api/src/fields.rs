@@ -71,6 +71,11 @@ impl Fields {
         self.members.remove(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a member is there and `null`, where that means something else than its absence.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(Value::is_null)
+    }
+
     /// A text of at most `bytes_max` bytes.
     pub fn text(&mut self, name: &str, bytes_max: usize) -> Option<String> {
         match self.take(name)? {

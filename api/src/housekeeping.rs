@@ -1,4 +1,5 @@
-//! Once a second: tells the store that Redis is here, and lets it erase what was kept long enough.
+//! Once a second: tells the store that Redis is here, and lets it erase what was kept long enough and cancel
+//! what deleted workflows left behind.
 
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ pub(crate) async fn keep(store: Store, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = clock.tick() => {}
         }
-        match store.tick(ERASED_MAX).await {
+        let ticked = match store.tick(ERASED_MAX).await {
+            Ok(erased) => store.cancel_deleted().await.map(|_| erased),
+            Err(error) => Err(error),
+        };
+        match ticked {
             Ok(0) if !away => {}
             Ok(erased) => {
                 if std::mem::take(&mut away) {

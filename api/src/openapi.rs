@@ -137,7 +137,7 @@ fn request_id() -> Header {
 
 /// Unknown fields are refused, so the schemas of bodies say so.
 fn close_request_bodies(document: &mut OpenApi) {
-    for name in ["NewWorkflow", "NewRun"] {
+    for name in ["NewWorkflow", "NewRun", "NewCode", "WorkflowPatch"] {
         if let Some(body) = request_body(document, name) {
             body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }

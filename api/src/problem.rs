@@ -40,6 +40,12 @@ pub enum Code {
     RequestTimeout,
     /// The workflow, or the version asked for, cannot be executed (yet).
     WorkflowNotReady,
+    /// The job is not final yet.
+    JobNotFinal,
+    /// The workflow has as many versions as it may.
+    TooManyVersions,
+    /// The object is not in the state that `If-Match` names.
+    PreconditionFailed,
     /// The body, or a field of it, is larger than allowed.
     TooLarge,
     /// Not `application/json`, or compressed.
@@ -66,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::BadRequest,
@@ -76,6 +82,9 @@ impl Code {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::WorkflowNotReady,
+        Self::JobNotFinal,
+        Self::TooManyVersions,
+        Self::PreconditionFailed,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
@@ -106,6 +115,13 @@ impl Code {
             }
             Self::WorkflowNotReady => {
                 (StatusCode::CONFLICT, "workflow_not_ready", "The workflow is not ready")
+            }
+            Self::JobNotFinal => (StatusCode::CONFLICT, "job_not_final", "The job is not final"),
+            Self::TooManyVersions => {
+                (StatusCode::CONFLICT, "too_many_versions", "The workflow has too many versions")
+            }
+            Self::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "precondition_failed", "The object has changed")
             }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request is too large"),
             Self::UnsupportedMediaType => (
@@ -317,6 +333,12 @@ impl From<SubmitError> for Problem {
                 Self::new(Code::IdempotencyKeyReused, "This Idempotency-Key came with another request before.")
             }
             SubmitError::UnknownWorkflow => Self::no_such("workflow"),
+            SubmitError::Changed => {
+                Self::new(Code::PreconditionFailed, "The workflow has changed since it was read: read it again.")
+            }
+            SubmitError::TooManyVersions => {
+                Self::new(Code::TooManyVersions, "The workflow has as many versions as it may; make a new one.")
+            }
             SubmitError::QueueFull => {
                 Self::new(Code::QueueFull, "As many jobs are waiting as may; try again when some have ended.")
             }

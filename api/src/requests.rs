@@ -3,6 +3,9 @@
 //! Fields are private and [`Fields`] is the only way to one of these, so an unchecked request cannot be enqueued. The
 //! types are also the schemas of the description; a test compares both.
 
+mod edits;
+mod retry;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -17,6 +20,10 @@ use shared::{
 use url::Url;
 use utoipa::ToSchema;
 
+pub use self::{
+    edits::{NewCode, WorkflowPatch},
+    retry::retry,
+};
 use crate::{
     config::{Config, JobDefaults},
     fields::Fields,
@@ -93,7 +100,7 @@ impl NewWorkflow {
                 metadata: self.metadata,
                 ..job(tenant, Queue::Generate, WorkflowId::new(), to_json(&input), defaults)
             },
-            creates: Some(NewVersion { source, workflow: Some(workflow) }),
+            creates: Some(NewVersion { source, workflow: Some(workflow), after: None }),
             idempotency: idempotency.0,
             queued_max: defaults.queued_max,
         }
@@ -221,13 +228,17 @@ fn callback_url(fields: &mut Fields, config: &Config) -> Option<Url> {
 
 fn metadata(fields: &mut Fields) -> Map<String, Value> {
     let metadata = fields.object("metadata").unwrap_or_default();
-    let bytes = if metadata.is_empty() { 0 } else { to_json(&metadata).len() };
+    check_metadata(fields, &metadata);
+    metadata
+}
+
+fn check_metadata(fields: &mut Fields, metadata: &Map<String, Value>) {
+    let bytes = if metadata.is_empty() { 0 } else { to_json(metadata).len() };
     if metadata.len() > limits::METADATA_KEYS_MAX {
         fields.fault("metadata", format!("has more than {} keys", limits::METADATA_KEYS_MAX));
     } else if bytes > limits::METADATA_BYTES_MAX {
         fields.oversize("metadata", bytes, limits::METADATA_BYTES_MAX);
     }
-    metadata
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> String {
@@ -262,6 +273,12 @@ mod tests {
         for (schema, read) in [
             (NewWorkflow::schema(), (|body| workflow(body).map(drop)) as fn(&Value) -> Result<(), Problem>),
             (NewRun::schema(), |body| run(body).map(drop)),
+            (NewCode::schema(), |body| {
+                NewCode::read(Fields::of_json(body.to_string().as_bytes())?, &config()).map(drop)
+            }),
+            (WorkflowPatch::schema(), |body| {
+                WorkflowPatch::read(Fields::of_json(body.to_string().as_bytes())?).map(drop)
+            }),
         ] {
             let documented = properties(&serde_json::to_value(schema).unwrap());
             let wrong: Map<String, Value> =

@@ -97,6 +97,13 @@ id!(
     "key"
 );
 
+impl JobId {
+    /// The webhook message about this job: named after it, so it exists once, whoever ends the job.
+    pub fn message(self) -> MessageId {
+        MessageId(self.0)
+    }
+}
+
 /// Names a tenant. Short, lower case, no separators: it becomes part of Redis keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct TenantId(String);

@@ -320,6 +320,9 @@ pub struct JobLinks {
     pub logs: String,
     /// Its tool calls and named steps.
     pub steps: String,
+    /// The attempts to tell its callback.
+    #[serde(default)]
+    pub deliveries: String,
     /// Where to cancel it.
     pub cancel: String,
 }
@@ -333,6 +336,7 @@ impl JobLinks {
             events: format!("/jobs/{id}/events"),
             logs: format!("/jobs/{id}/logs"),
             steps: format!("/jobs/{id}/steps"),
+            deliveries: format!("/jobs/{id}/deliveries"),
             cancel: format!("/jobs/{id}/cancel"),
         }
     }

@@ -19,6 +19,8 @@ pub const METADATA_BYTES_MAX: usize = 8 << 10;
 pub const METADATA_KEYS_MAX: usize = 50;
 /// 2 KiB: longer URLs are cut by proxies.
 pub const CALLBACK_URL_BYTES_MAX: usize = 2048;
+/// 1,000 versions of a workflow: an edit a day for three years; more is a loop gone wrong.
+pub const VERSIONS_MAX: u32 = 1_000;
 /// 100 files: what one Paradigm search accepts at a time.
 pub const FILE_IDS_MAX: usize = 100;
 /// 255 bytes, as in the `Idempotency-Key` draft's deployments.
@@ -127,5 +129,9 @@ pub const REDIS_BACKOFF_MAX: Duration = Duration::from_secs(2);
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
 /// 64 KiB of a receiver's response are read, then the connection is dropped.
 pub const DELIVERY_RESPONSE_BYTES_MAX: usize = 64 << 10;
+/// 1 KiB of a receiver's response are kept with the attempt: enough for an error message.
+pub const DELIVERY_RESPONSE_KEPT_BYTES: usize = 1 << 10;
+/// 256 KiB of attempts are kept for one webhook message: some 200; redelivering has no other end.
+pub const DELIVERY_LOG_BYTES_MAX: u64 = 256 << 10;
 /// 64 KiB: a larger result is null in the webhook and linked.
 pub const DELIVERY_RESULT_BYTES_MAX: usize = 64 << 10;

@@ -67,6 +67,18 @@ pub enum Source {
     Supplied,
 }
 
+impl FromStr for Source {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "generated" => Ok(Self::Generated),
+            "edited" => Ok(Self::Edited),
+            "supplied" => Ok(Self::Supplied),
+            _ => Err(()),
+        }
+    }
+}
+
 /// A stretch of the program, named in the user's language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {

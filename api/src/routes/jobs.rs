@@ -13,11 +13,19 @@ use shared::{
     job::{Job, JobKind, JobStatus},
     journal::StepView,
     limits,
-    store::{CancelAnswer, JobFilter},
+    queue::enqueue,
+    store::{CancelAnswer, EraseAnswer, JobFilter, SubmitError},
 };
 
-use super::{Id, Page, RETRY_AFTER, tagged};
-use crate::{Api, auth::Caller, fields::Fields, problem::Problem, wait};
+use super::{Accepted, Id, Page, RETRY_AFTER, precondition, tagged};
+use crate::{
+    Api,
+    auth::Caller,
+    fields::Fields,
+    idempotency::Idempotency,
+    problem::{Code, Problem},
+    requests, wait,
+};
 
 /// Which jobs, and which stretch of their list.
 #[derive(Debug, utoipa::IntoParams)]
@@ -141,6 +149,106 @@ pub(crate) async fn cancel(
     };
     let job = api.store.job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
     Ok((status, Json(job)))
+}
+
+/// Do the same once more.
+///
+/// A new job with the input, the version and the bounds of a final one, named in its `retry_of`; of a generate job a
+/// new version.
+#[utoipa::path(
+    post, path = "/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs",
+    params(
+        ("id" = String, Path, description = "The job to repeat"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key makes one job", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+    ),
+    responses(
+        (status = 202, description = "Accepted", body = Job, headers(
+            ("Location" = String, description = "The new job"),
+            ("Operation-Location" = String, description = "The new job"),
+            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
+        )),
+        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Job, headers(
+            ("Location" = String, description = "The new job"),
+            ("Operation-Location" = String, description = "The new job"),
+            ("Preference-Applied" = String, description = "The wait that was granted"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
+        )),
+        (status = 409, description = "`job_not_final`, `workflow_not_ready` when the workflow was deleted, or `too_many_versions`", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "Too many jobs are waiting; see `Retry-After`", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn retry(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<JobId>,
+    idempotency: Idempotency,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let tenant = caller.tenant();
+    let status = api.store.job_status(tenant, id).await?;
+    if !status.ok_or_else(|| Problem::no_such("job"))?.is_final() {
+        return Err(Problem::new(Code::JobNotFinal, "Only a job that has ended can be repeated."));
+    }
+    let spec = api.store.job_spec(tenant, id).await?.ok_or_else(|| Problem::no_such("job"))?;
+    let version = match spec.workflow_id {
+        Some(workflow) => api.store.version_view(tenant, workflow, spec.version).await?,
+        None => None,
+    };
+    let source = version.map(|version| version.source);
+    let submitted = enqueue(&api.store, requests::retry(spec, source, idempotency, &api.config.jobs)).await;
+    let submitted = submitted.map_err(|error| match error {
+        SubmitError::UnknownWorkflow => {
+            Problem::new(Code::WorkflowNotReady, "The job's workflow was deleted.")
+        }
+        error => error.into(),
+    })?;
+
+    let patience = wait::preferred(&headers);
+    wait::until_final(&api, tenant, submitted.job_id, patience).await?;
+    let job = api.store.job(tenant, submitted.job_id).await?.ok_or_else(|| Problem::no_such("job"))?;
+    let accepted = Accepted {
+        done: !patience.is_zero() && job.status.is_final(),
+        object: job,
+        replayed: submitted.replayed,
+        location: format!("/jobs/{}", submitted.job_id),
+        operation: format!("/jobs/{}", submitted.job_id),
+        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
+    };
+    Ok(accepted.into_response())
+}
+
+/// Erase a final job: input, result, log, events, steps and deliveries.
+///
+/// A webhook about it that was not taken yet is not sent any more.
+#[utoipa::path(
+    delete, path = "/jobs/{id}", operation_id = "deleteJob", tag = "jobs",
+    params(
+        ("id" = String, Path, description = "The job"),
+        ("If-Match" = Option<String>, Header, description = "Entity tags of the job; another state of it is 412")
+    ),
+    responses(
+        (status = 204, description = "Nothing is left of it"),
+        (status = 409, description = "`job_not_final`: cancel it first", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 412, description = "The job has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<JobId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    if headers.contains_key(header::IF_MATCH) {
+        let job = api.store.job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
+        precondition(&headers, &job)?;
+    }
+    match api.store.erase_job(caller.tenant(), id).await? {
+        EraseAnswer::Erased => Ok(StatusCode::NO_CONTENT),
+        EraseAnswer::Unknown => Err(Problem::no_such("job")),
+        EraseAnswer::Active => Err(Problem::new(Code::JobNotFinal, "The job is not final; cancel it first.")),
+    }
 }
 
 /// What the program printed.

@@ -2,10 +2,12 @@
 //!
 //! A handler is: parse, one call, render.
 
+mod deliveries;
 mod events;
 mod jobs;
 mod secrets;
 mod service;
+mod versions;
 mod workflows;
 
 use std::{fmt, str::FromStr};
@@ -28,7 +30,12 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::events::STREAMS_MAX;
-use crate::{Api, auth, body, edge, idempotency::hex, openapi, problem::Problem};
+use crate::{
+    Api, auth, body, edge,
+    idempotency::hex,
+    openapi,
+    problem::{Code, Problem},
+};
 
 /// Everything under its layers.
 pub(crate) fn router(api: Api) -> Router {
@@ -51,14 +58,21 @@ pub(crate) fn router(api: Api) -> Router {
 pub(crate) fn tenants() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(workflows::list, workflows::create))
-        .routes(routes!(workflows::get))
+        .routes(routes!(workflows::get, workflows::change, workflows::delete))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::get))
+        .routes(routes!(versions::diff))
+        .routes(routes!(versions::replace_code))
         .routes(routes!(workflows::execute))
         .routes(routes!(jobs::list))
-        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::get, jobs::delete))
         .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
         .routes(routes!(jobs::logs))
         .routes(routes!(jobs::steps))
         .routes(routes!(events::events))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver))
         .routes(routes!(secrets::webhook_secret))
 }
 
@@ -123,7 +137,7 @@ fn tagged<T: Serialize>(asked: &HeaderMap, object: &T) -> Response {
             return Problem::internal(format!("an answer does not serialise: {error}")).into_response();
         }
     };
-    let tag = format!("\"{}\"", hex(&Sha256::digest(&body)[..16]));
+    let tag = tag_of(&body);
     let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known.flat_map(|value| value.split(',')).map(str::trim);
     let matches = known.map(|known| known.trim_start_matches("W/")).any(|known| known == "*" || known == tag);
@@ -132,6 +146,30 @@ fn tagged<T: Serialize>(asked: &HeaderMap, object: &T) -> Response {
         return (StatusCode::NOT_MODIFIED, tag).into_response();
     }
     (tag, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn tag_of(body: &[u8]) -> String {
+    format!("\"{}\"", hex(&Sha256::digest(body)[..16]))
+}
+
+/// Whether the request is only for an object in the state the client has read (`If-Match`); an error when the object is
+/// in another one. Weak tags never match here (RFC 9110, section 13.1.1).
+fn precondition<T: Serialize>(asked: &HeaderMap, object: &T) -> Result<bool, Problem> {
+    let mut known = asked.get_all(header::IF_MATCH).iter().peekable();
+    if known.peek().is_none() {
+        return Ok(false);
+    }
+    let body = serde_json::to_vec(object)
+        .map_err(|error| Problem::internal(format!("an object does not serialise: {error}")))?;
+    let tag = tag_of(&body);
+    let mut tags =
+        known.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim);
+    if tags.any(|known| known == "*" || known == tag) {
+        return Ok(true);
+    }
+    let detail =
+        "It has changed since it was read: read it again and look whether the request still makes sense.";
+    Err(Problem::new(Code::PreconditionFailed, detail))
 }
 
 /// An accepted job's answer: status, where things are found, and whether it was accepted before.

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{RawQuery, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use shared::{
@@ -11,10 +11,11 @@ use shared::{
     job::{Job, JobStatus},
     limits,
     queue::enqueue,
+    store::ChangeAnswer,
     workflow::{Workflow, WorkflowStatus},
 };
 
-use super::{Accepted, Id, Page, tagged};
+use super::{Accepted, Id, Page, precondition, tagged};
 use crate::{
     Api,
     auth::Caller,
@@ -22,7 +23,7 @@ use crate::{
     fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
-    requests::{NewRun, NewWorkflow},
+    requests::{NewRun, NewWorkflow, WorkflowPatch},
     wait,
 };
 
@@ -129,6 +130,101 @@ pub(crate) async fn get(
     let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
     Ok(tagged(&headers, &workflow))
 }
+
+/// 5 times a change is made again because another one came between; then there is more of a quarrel than a race.
+const CHANGE_TRIES: usize = 5;
+
+/// Change name and labels of a workflow.
+///
+/// A JSON Merge Patch: what is absent stays, what is null goes.
+#[utoipa::path(
+    patch, path = "/workflows/{id}", operation_id = "changeWorkflow", tag = "workflows", request_body = WorkflowPatch,
+    params(
+        ("id" = String, Path, description = "The workflow"),
+        ("If-Match" = Option<String>, Header, description = "Entity tags of the workflow; another state of it is 412")
+    ),
+    responses(
+        (status = 200, description = "The workflow", body = Workflow, headers(("ETag" = String, description = "Its entity tag"))),
+        (status = 412, description = "The workflow has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn change(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<WorkflowId>,
+    headers: HeaderMap,
+    JsonBody(fields): JsonBody,
+) -> Result<Response, Problem> {
+    let patch = WorkflowPatch::read(fields)?;
+    let unknown = || Problem::no_such("workflow");
+    for _ in 0..CHANGE_TRIES {
+        let labels = api.store.labels(caller.tenant(), id).await?.ok_or_else(unknown)?;
+        check_precondition(&api, &caller, id, &headers).await?;
+        let changed = patch.applied_to(&labels)?;
+        match api.store.change_workflow(caller.tenant(), id, &labels, &changed).await? {
+            ChangeAnswer::Changed => {
+                let workflow = api.store.workflow(caller.tenant(), id).await?.ok_or_else(unknown)?;
+                return Ok(tagged(&HeaderMap::new(), &workflow));
+            }
+            ChangeAnswer::Overtaken => {}
+            ChangeAnswer::Unknown => return Err(unknown()),
+        }
+    }
+    Err(Problem::new(
+        Code::OverCapacity,
+        "The workflow is being changed by others at the same time; try again.",
+    ))
+}
+
+async fn check_precondition(
+    api: &Api,
+    caller: &Caller,
+    id: WorkflowId,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    if !headers.contains_key(axum::http::header::IF_MATCH) {
+        return Ok(());
+    }
+    let workflow = api.store.workflow(caller.tenant(), id).await?;
+    precondition(headers, &workflow.ok_or_else(|| Problem::no_such("workflow"))?).map(drop)
+}
+
+/// Delete a workflow with all its versions.
+///
+/// Its jobs that wait are cancelled, and those that run are told to stop; final ones can be read for as long as any
+/// others.
+#[utoipa::path(
+    delete, path = "/workflows/{id}", operation_id = "deleteWorkflow", tag = "workflows",
+    params(
+        ("id" = String, Path, description = "The workflow"),
+        ("If-Match" = Option<String>, Header, description = "Entity tags of the workflow; another state of it is 412")
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 412, description = "The workflow has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<WorkflowId>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    check_precondition(&api, &caller, id, &headers).await?;
+    if !api.store.delete_workflow(caller.tenant(), id).await? {
+        return Err(Problem::no_such("workflow"));
+    }
+    // It is deleted: what is left to do, or fails here, is done by the next ticks.
+    for _ in 0..CANCEL_ROUNDS {
+        if !matches!(api.store.cancel_deleted().await, Ok(true)) {
+            break;
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// 20 rounds of a hundred jobs before the answer: the usual workflow's whole work.
+const CANCEL_ROUNDS: usize = 20;
 
 /// Run a workflow on an input.
 ///

@@ -52,6 +52,24 @@ impl Redis {
         format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
     }
 
+    /// Whether a key or a value anywhere holds this text: what a backup would.
+    pub fn holds(&self, text: &str) -> bool {
+        let socket = self.folder.path().join("redis.sock");
+        let cli = |arguments: &[&str]| {
+            let output = Command::new("redis-cli").arg("-s").arg(&socket).args(arguments).output();
+            String::from_utf8_lossy(&output.expect("redis-cli is installed").stdout).into_owned()
+        };
+        let values = |key: &str| match cli(&["TYPE", key]).trim() {
+            "hash" => cli(&["HGETALL", key]),
+            "list" => cli(&["LRANGE", key, "0", "-1"]),
+            "zset" => cli(&["ZRANGE", key, "0", "-1"]),
+            "set" => cli(&["SMEMBERS", key]),
+            _ => cli(&["GET", key]),
+        };
+        let keys = cli(&["KEYS", "*"]);
+        keys.lines().any(|key| key.contains(text) || values(key).contains(text))
+    }
+
     pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

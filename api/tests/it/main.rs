@@ -11,4 +11,5 @@ mod openapi;
 mod problems;
 mod process;
 mod service;
+mod versions;
 mod workflows;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Store, StoreError, record, record::Fields};
 use crate::{
     id::{JobId, TenantId, WorkflowId},
-    job::{Job, JobKind, JobStatus},
+    job::{Job, JobKind, JobSpec, JobStatus},
     journal::{Entry, StepView},
 };
 
@@ -61,6 +61,21 @@ impl Store {
             return Ok(None);
         }
         record::job(&fields, input, result)
+    }
+
+    /// What a job was asked to do, to ask for it again. `None`: the tenant has no such job.
+    pub async fn job_spec(&self, tenant: &TenantId, id: JobId) -> Result<Option<JobSpec>, StoreError> {
+        let key = self.job_key(id);
+        let (fields, input): (HashMap<String, String>, Option<String>) = redis::pipe()
+            .hgetall(&key)
+            .get(format!("{key}:input"))
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let fields = Fields(fields);
+        if fields.text("tenant") != Some(tenant.as_str()) || fields.text("queue") == Some("deliver") {
+            return Ok(None);
+        }
+        record::spec(&fields, input.unwrap_or_default()).map(Some)
     }
 
     /// The URL the final state of a job is posted to.

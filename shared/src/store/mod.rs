@@ -5,6 +5,8 @@
 //! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
 
 mod claim;
+mod deletion;
+mod deliveries;
 mod events;
 pub mod generation;
 mod jobs;
@@ -13,6 +15,7 @@ mod record;
 mod script;
 mod state;
 mod tenants;
+mod versions;
 mod webhook_secrets;
 mod workers;
 mod workflows;
@@ -27,6 +30,8 @@ use redis::{
 
 pub use self::{
     claim::{Claim, ClaimAnswer},
+    deletion::EraseAnswer,
+    deliveries::{Delivery, DeliveryAttempt, DeliveryStatus},
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
     jobs::{JobFilter, Page},
     state::{
@@ -34,8 +39,9 @@ pub use self::{
         SubmitError, Submitted,
     },
     tenants::TenantChange,
+    versions::VersionView,
     workers::{REPORT_EVERY, WorkerReport},
-    workflows::Version,
+    workflows::{ChangeAnswer, Labels, Version},
 };
 use crate::limits;
 

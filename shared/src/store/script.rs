@@ -28,4 +28,9 @@ scripts! {
     TICK = "tick",
     SWAP = "swap",
     ROTATE_WEBHOOK_SECRET = "rotate_webhook_secret",
+    DELETE_WORKFLOW = "delete_workflow",
+    CANCEL_DELETED = "cancel_deleted",
+    CHANGE_WORKFLOW = "change_workflow",
+    ERASE_JOB = "erase_job",
+    REDELIVER = "redeliver",
 }

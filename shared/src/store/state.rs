@@ -30,6 +30,8 @@ pub struct NewVersion {
     pub source: Source,
     /// The workflow, when it is new.
     pub workflow: Option<NewWorkflow>,
+    /// The newest version the client knows; the submission is refused when there is a newer one.
+    pub after: Option<u32>,
 }
 
 /// A workflow to be made.
@@ -63,6 +65,12 @@ pub enum SubmitError {
     /// The workflow does not exist (any more).
     #[error("the workflow does not exist")]
     UnknownWorkflow,
+    /// The workflow has newer versions than the client knows.
+    #[error("the workflow has changed")]
+    Changed,
+    /// The workflow has as many versions as it may.
+    #[error("too many versions")]
+    TooManyVersions,
     /// The tenant has as many jobs waiting as it may.
     #[error("too many jobs are waiting")]
     QueueFull,
@@ -156,6 +164,7 @@ impl Store {
             Some(NewVersion { workflow: None, .. }) => "new_version",
             Some(NewVersion { workflow: Some(_), .. }) => "new_workflow",
         };
+        let newest = submission.creates.as_ref().and_then(|new| new.after);
         let (key, fingerprint) = submission.idempotency.clone().unwrap_or_default();
         let mut call = script::SUBMIT.prepare_invoke();
         call.key(&self.prefix)
@@ -169,7 +178,9 @@ impl Store {
             .arg(millis(limits::IDEMPOTENCY_TTL))
             .arg(submission.queued_max)
             .arg(&job.input)
-            .arg(mode);
+            .arg(mode)
+            .arg(newest.map(|version| version.to_string()).unwrap_or_default())
+            .arg(limits::VERSIONS_MAX);
         push_fields(&mut call, &job_fields(job));
         if let Some(new) = &submission.creates {
             push_fields(&mut call, &workflow_fields(new));
@@ -356,6 +367,8 @@ fn submitted(answer: &[String]) -> Result<Submitted, SubmitError> {
         }),
         "mismatch" => Err(SubmitError::KeyReused),
         "no_workflow" => Err(SubmitError::UnknownWorkflow),
+        "changed" => Err(SubmitError::Changed),
+        "versions" => Err(SubmitError::TooManyVersions),
         "full" => Err(SubmitError::QueueFull),
         other => Err(unexpected(other).into()),
     }

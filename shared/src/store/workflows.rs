@@ -1,6 +1,6 @@
 //! Reading workflows and versions.
 
-use super::{Page, Store, StoreError, record::Fields};
+use super::{Page, Store, StoreError, record::Fields, script, state::unexpected};
 use crate::{
     id::{JobId, TenantId, WorkflowId},
     workflow::{Workflow, WorkflowStatus},
@@ -13,6 +13,26 @@ pub struct Version {
     pub code: String,
     /// Its state.
     pub status: WorkflowStatus,
+}
+
+/// What a client calls a workflow and notes on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels {
+    /// Its title; empty to take one from the program.
+    pub name: String,
+    /// The client's own labels, as a JSON object; empty for none.
+    pub metadata: String,
+}
+
+/// How a change of labels went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAnswer {
+    /// Written.
+    Changed,
+    /// Somebody else changed them meanwhile: nothing was written.
+    Overtaken,
+    /// The tenant has no such workflow.
+    Unknown,
 }
 
 impl Store {
@@ -37,6 +57,43 @@ impl Store {
         workflow.code = code;
         workflow.job = job;
         Ok(Some(workflow))
+    }
+
+    /// Name and labels of a workflow as they are written, for a change of them.
+    pub async fn labels(&self, tenant: &TenantId, id: WorkflowId) -> Result<Option<Labels>, StoreError> {
+        let key = self.workflow_key(id);
+        let fields = self.hashes(std::iter::once(key)).await?.pop().unwrap_or_default();
+        if fields.text("tenant") != Some(tenant.as_str()) {
+            return Ok(None);
+        }
+        let text = |name| fields.text(name).unwrap_or_default().to_owned();
+        Ok(Some(Labels { name: text("name"), metadata: text("metadata") }))
+    }
+
+    /// Writes name and labels of a workflow, if they still are as they were `read`.
+    pub async fn change_workflow(
+        &self,
+        tenant: &TenantId,
+        id: WorkflowId,
+        read: &Labels,
+        written: &Labels,
+    ) -> Result<ChangeAnswer, StoreError> {
+        let answer: String = script::CHANGE_WORKFLOW
+            .key(&self.prefix)
+            .arg(id.to_string())
+            .arg(tenant.as_str())
+            .arg(&read.name)
+            .arg(&read.metadata)
+            .arg(&written.name)
+            .arg(&written.metadata)
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        match answer.as_str() {
+            "ok" => Ok(ChangeAnswer::Changed),
+            "changed" => Ok(ChangeAnswer::Overtaken),
+            "unknown" => Ok(ChangeAnswer::Unknown),
+            other => Err(unexpected(other)),
+        }
     }
 
     /// The tenant's workflows, newest first, without code and job.

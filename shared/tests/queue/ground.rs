@@ -226,13 +226,13 @@ pub fn new_workflow(tenant: &TenantId) -> Submission {
         description: "Answer each line.".to_owned(),
         metadata: r#"{"team":"a"}"#.to_owned(),
     };
-    let creates = NewVersion { source: Source::Generated, workflow: Some(workflow) };
+    let creates = NewVersion { source: Source::Generated, workflow: Some(workflow), after: None };
     Submission { job, creates: Some(creates), idempotency: None, queued_max: 0 }
 }
 
 pub fn new_version(tenant: &TenantId, workflow: WorkflowId) -> Submission {
     let job = spec(tenant, Queue::Generate, workflow, r#"{"description":"Answer each line."}"#);
-    let creates = NewVersion { source: Source::Edited, workflow: None };
+    let creates = NewVersion { source: Source::Edited, workflow: None, after: None };
     Submission { job, creates: Some(creates), idempotency: None, queued_max: 0 }
 }
 

@@ -93,8 +93,10 @@ local function fail_version(workflow, version, err, now)
 end
 
 -- The webhook message of a job is named after the job: it exists once, whoever ends the job.
+local function message_of(id) return 'msg_' .. string.sub(id, 5) end
+
 local function queue_delivery(id, tenant, now)
-  local message = 'msg_' .. string.sub(id, 5)
+  local message = message_of(id)
   redis.call('HSET', job_key(message), 'v', 1, 'id', message, 'queue', 'deliver', 'tenant', tenant, 'status', 'queued',
     'subject', id, 'lost', 0, 'attempt', 0, 'tries', 0, 'max_attempts', 1000, 'fence', 0, 'created_at', now,
     'expires_at', 0, 'timeout_ms', 60000)
@@ -112,6 +114,21 @@ local function finalize(id, queue, tenant, status, err, now)
   local job = redis.call('HMGET', key, 'callback_url', 'workflow_id', 'version')
   if queue == 'generate' and status ~= 'succeeded' then fail_version(job[2], job[3], err, now) end
   if job[1] and job[1] ~= '' then queue_delivery(id, tenant, now) end
+end
+
+-- Cancels a job: one that waits at once, one that runs through its worker.
+local function cancel(id, now)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'queue', 'status', 'tenant')
+  if job[2] == 'queued' then
+    end_waiting(job[1], job[3], id)
+    finalize(id, job[1], job[3], 'cancelled', '', now)
+    return 'cancelled'
+  end
+  if job[2] ~= 'running' then return 'final' end
+  redis.call('HSET', key, 'cancel_requested', 1)
+  redis.call('PUBLISH', P .. 'cancels', id)
+  return 'requested'
 end
 
 local function problem(code, message)

@@ -2,8 +2,10 @@
 -- Accepts a job: idempotency record, workflow and version when they are new, job record, queue entry, all or
 -- nothing. It has no allow-oom flag: submits are what stops when memory is short.
 -- ARGV: 1 id, 2 queue, 3 tenant, 4 workflow, 5 expires_in_ms, 6 idempotency key or '', 7 fingerprint,
---       8 idempotency ttl ms, 9 jobs of the tenant that may wait, unless its record says otherwise (0 = any number), 10 input, 11 mode (new_workflow | new_version | execute),
---       12.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
+--       8 idempotency ttl ms, 9 jobs of the tenant that may wait, unless its record says otherwise (0 = any number),
+--       10 input, 11 mode (new_workflow | new_version | execute), 12 the newest version the client knows ('' = whichever),
+--       13 most versions of a workflow,
+--       14.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
 --@prelude
 local id, queue, tenant, workflow = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = clock()
@@ -19,6 +21,11 @@ if ARGV[6] ~= '' then
 end
 if redis.call('EXISTS', job_key(id)) == 1 then return { 'replayed', id, workflow } end
 if ARGV[11] ~= 'new_workflow' and redis.call('HGET', workflow_key, 'tenant') ~= tenant then return { 'no_workflow' } end
+if ARGV[11] == 'new_version' then
+  local newest = redis.call('HGET', workflow_key, 'last_version')
+  if ARGV[12] ~= '' and ARGV[12] ~= newest then return { 'changed' } end
+  if tonumber(newest) >= tonumber(ARGV[13]) then return { 'versions' } end
+end
 local queued_max = limit_of(tenant, 'queued_max', ARGV[9])
 if queued_max > 0 and count_of(tenant, 'queued') >= queued_max then return { 'full' } end
 
@@ -26,7 +33,7 @@ local expires_at = now + tonumber(ARGV[5])
 local key = job_key(id)
 redis.call('HSET', key, 'v', 1, 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow, 'status', 'queued',
   'lost', 0, 'attempt', 0, 'fence', 0, 'seq', 0, 'created_at', now, 'expires_at', expires_at)
-local at = set_fields(key, 12)
+local at = set_fields(key, 14)
 if ARGV[10] ~= '' then redis.call('SET', key .. ':input', ARGV[10]) end
 redis.call('ZADD', P .. 't:' .. tenant .. ':jobs', 0, id)
 redis.call('ZADD', P .. 'wf:' .. workflow .. ':jobs', 0, id)
