@@ -325,6 +325,11 @@ mod tests {
             let refused = run(&json!({"user_input": "", "callback_url": url})).unwrap_err();
             assert!(format!("{refused:?}").contains("/callback_url"), "{url}");
         }
+        for address in include_str!("../../shared/testdata/special_addresses.txt").lines() {
+            let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+            let body = json!({"user_input": "", "callback_url": format!("https://{host}/hook")});
+            assert!(format!("{:?}", run(&body).unwrap_err()).contains("/callback_url"), "{address}");
+        }
         assert!(run(&json!({"user_input": "", "callback_url": "https://example.com/hook"})).is_ok());
     }
 

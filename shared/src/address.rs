@@ -40,6 +40,9 @@ const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
+/// Ports below this belong to mail, shells and the like: nobody shall talk to those in our name.
+const UNPRIVILEGED: u16 = 1024;
+
 /// A URL that webhooks may be sent to, as far as its text tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallbackUrl(Url);
@@ -56,6 +59,9 @@ pub enum InvalidCallbackUrl {
     /// A name or password in the URL would end up in logs.
     #[error("must not contain a user name or password")]
     Credentials,
+    /// A port where something else than a web server listens.
+    #[error("must lead to port 80, 443 or one above 1023")]
+    Port,
     /// It says that it leads to a special address.
     #[error("must not lead to a private, loopback, link-local or otherwise special address")]
     NotPublic,
@@ -76,6 +82,10 @@ impl CallbackUrl {
         }
         if !allow_private && !may_be_public(&host) {
             return Err(InvalidCallbackUrl::NotPublic);
+        }
+        if !allow_private && url.port().is_some_and(|port| port < UNPRIVILEGED && ![80, 443].contains(&port))
+        {
+            return Err(InvalidCallbackUrl::Port);
         }
         Ok(Self(url))
     }
@@ -125,12 +135,8 @@ mod tests {
 
     #[test]
     fn special_addresses_are_not_public() {
-        let special = "0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254 \
-            169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.170 192.0.2.1 192.88.99.1 192.168.0.1 \
-            198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255 \
-            :: ::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::1 \
-            100::1 2001::1 2001:2::1 2001:20::1 2001:db8::1 2002:7f00:1::1 3fff::1 5f00::1 fc00::1 fd12:3456::1 \
-            fe80::1 fec0::1 ff02::1";
+        let special = include_str!("../testdata/special_addresses.txt");
+        assert!(special.lines().count() > 40);
         for text in special.split_whitespace() {
             assert!(!is_public(text.parse().unwrap()), "{text}");
         }
@@ -155,10 +161,25 @@ mod tests {
             assert_eq!(CallbackUrl::parse(text, false), Err(InvalidCallbackUrl::NotPublic), "{text}");
             assert!(CallbackUrl::parse(text, true).is_ok(), "{text}");
         }
-        for text in
-            ["https://example.com/", "http://notlocalhost/", "http://local.example/", "http://8.8.8.8:1/?q"]
-        {
+        for text in [
+            "https://example.com/",
+            "http://notlocalhost/",
+            "http://local.example/",
+            "http://8.8.8.8:8080/?q",
+        ] {
             assert_eq!(CallbackUrl::parse(text, false).unwrap().into_url().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn only_ports_of_web_servers_are_taken() {
+        for port in ["1", "22", "25", "53", "445", "1023"] {
+            let url = format!("https://example.com:{port}/");
+            assert_eq!(CallbackUrl::parse(&url, false), Err(InvalidCallbackUrl::Port), "{url}");
+            assert!(CallbackUrl::parse(&url, true).is_ok(), "{url}");
+        }
+        for url in ["http://example.com:443/", "https://example.com:80/", "http://example.com:1024/"] {
+            assert!(CallbackUrl::parse(url, false).is_ok(), "{url}");
         }
     }
 

@@ -59,7 +59,7 @@ async fn consume(
             match job.queue {
                 Queue::Execute => execute::execute(&environment, &job, &attempt).await,
                 Queue::Generate => generate::generate(&environment, &job, &attempt).await,
-                Queue::Deliver => deliver::deliver(&environment, &job).await,
+                Queue::Deliver => deliver::deliver(&environment, &job, &attempt).await,
             }
         }
     });

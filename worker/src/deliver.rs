@@ -3,7 +3,10 @@
 //! A message is a job of its own, queued in the step that ended the job it tells of. At least once: when a worker
 //! dies between the receiver's answer and the record of it, the message is sent again under the same id.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::StreamExt as _;
 use reqwest::{StatusCode, header::RETRY_AFTER};
@@ -12,12 +15,14 @@ use shared::{
     id::JobId,
     job::{EntryId, ErrorCode, Job, JobError, JobSpec},
     limits,
+    queue::Attempt,
     seal::random_bytes,
-    store::{Finish, StoreError},
+    store::{DeliveryAttempt, Finish, Progress, StoreError},
     time::Timestamp,
 };
+use tokio::time::Instant;
 
-use crate::{consume::Outcome, environment::Environment, guard};
+use crate::{consume::Outcome, destinations::Destinations, environment::Environment, guard, patience};
 
 /// ±20 % on every wait, so that messages to a receiver that was down do not come back all at once.
 const JITTER: f64 = 0.2;
@@ -28,6 +33,20 @@ pub struct Deliverer {
     client: reqwest::Client,
     schedule: Arc<[Duration]>,
     allow_private: bool,
+    destinations: Destinations,
+}
+
+/// One try, as it is noted and as it ended.
+struct Try {
+    attempt: DeliveryAttempt,
+    sent: Sent,
+}
+
+/// What a receiver said.
+struct Reply {
+    status: StatusCode,
+    not_before: Option<Duration>,
+    text: String,
 }
 
 /// How one try ended.
@@ -43,14 +62,12 @@ enum Sent {
 impl Deliverer {
     /// With one wait per retry in `schedule`.
     pub fn new(schedule: Arc<[Duration]>, allow_private: bool) -> Result<Self, providers::ConfigError> {
-        Ok(Self { client: guard::client(allow_private)?, schedule, allow_private })
+        let (client, destinations) = (guard::client(allow_private)?, Destinations::default());
+        Ok(Self { client, schedule, allow_private, destinations })
     }
 
-    async fn send(&self, url: &str, message: &Message<'_>) -> Sent {
-        let url = match guard::check(url, self.allow_private) {
-            Ok(url) => url,
-            Err(why) => return Sent::Never(why),
-        };
+    async fn send(&self, url: url::Url, message: &Message<'_>) -> Try {
+        let (at, began) = (Timestamp::now(), Instant::now());
         let request = self
             .client
             .post(url)
@@ -59,24 +76,30 @@ impl Deliverer {
             .header("webhook-timestamp", message.timestamp)
             .header("webhook-signature", message.signature)
             .body(message.body.to_owned());
-        let exchange = async {
-            let response = request.send().await.map_err(|error| reason(&error))?;
-            let (status, not_before) = (response.status(), retry_after(&response));
-            drain(response).await;
-            Ok::<_, String>((status, not_before))
+        let deadline = began + limits::DELIVERY_TIMEOUT;
+        let reply = match tokio::time::timeout_at(deadline, request.send()).await {
+            Err(_) => Err(format!("no answer within {} s", limits::DELIVERY_TIMEOUT.as_secs())),
+            Ok(Err(error)) => Err(reason(&error)),
+            // The status decides: a receiver that took the message may be slow to say more.
+            Ok(Ok(response)) => Ok(Reply {
+                status: response.status(),
+                not_before: retry_after(&response),
+                text: beginning(response, deadline).await,
+            }),
         };
-        match tokio::time::timeout(limits::DELIVERY_TIMEOUT, exchange).await {
-            Err(_) => {
-                let seconds = limits::DELIVERY_TIMEOUT.as_secs();
-                Sent::Again { why: format!("no answer within {seconds} s"), not_before: None }
-            }
-            Ok(Err(why)) => Sent::Again { why, not_before: None },
-            Ok(Ok((status, _))) if status.is_success() => Sent::Taken(status),
-            Ok(Ok((StatusCode::GONE, _))) => Sent::Never("410: the receiver wants no more".to_owned()),
-            Ok(Ok((status, not_before))) => {
-                Sent::Again { why: format!("status {}", status.as_u16()), not_before }
-            }
-        }
+        let mut attempt = DeliveryAttempt {
+            at,
+            status_code: reply.as_ref().ok().map(|reply| reply.status.as_u16()),
+            duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            error: None,
+            response: reply.as_ref().ok().map(|reply| reply.text.clone()),
+        };
+        let sent = judged(reply);
+        attempt.error = match &sent {
+            Sent::Taken(_) => None,
+            Sent::Again { why, .. } | Sent::Never(why) => Some(why.clone()),
+        };
+        Try { attempt, sent }
     }
 
     fn wait(&self, tries: u32, not_before: Option<Duration>) -> Option<Duration> {
@@ -95,8 +118,22 @@ struct Message<'a> {
     body: &'a str,
 }
 
+/// What a try came to.
+fn judged(reply: Result<Reply, String>) -> Sent {
+    match reply {
+        Err(why) => Sent::Again { why, not_before: None },
+        Ok(Reply { status, .. }) if status.is_success() => Sent::Taken(status),
+        Ok(Reply { status: StatusCode::GONE, .. }) => {
+            Sent::Never("410: the receiver wants no more".to_owned())
+        }
+        Ok(Reply { status, not_before, .. }) => {
+            Sent::Again { why: format!("status {}", status.as_u16()), not_before }
+        }
+    }
+}
+
 /// Carries out a deliver job: one try.
-pub async fn deliver(environment: &Arc<Environment>, message: &JobSpec) -> Outcome {
+pub async fn deliver(environment: &Arc<Environment>, message: &JobSpec, attempt: &Attempt) -> Outcome {
     let (EntryId::Message(id), Some(subject)) = (message.id, message.subject) else {
         return end(Some("the message names no job".to_owned()));
     };
@@ -104,6 +141,15 @@ pub async fn deliver(environment: &Arc<Environment>, message: &JobSpec) -> Outco
         Ok(Some(found)) => found,
         Ok(None) => return end(Some("the job was erased".to_owned())),
         Err(error) => return Outcome::Ours(error.to_string()),
+    };
+    let deliverer = &environment.deliverer;
+    let url = match guard::check(&url, deliverer.allow_private) {
+        Ok(url) => url,
+        Err(why) => return settle(environment, message, subject, Sent::Never(why)),
+    };
+    let place = match deliverer.destinations.enter(&url).await {
+        Ok(place) => place,
+        Err(delay) => return Outcome::Later { delay, fields: Vec::new() },
     };
     let signers = match environment.store.webhook_secrets(&message.tenant, &environment.sealer).await {
         Ok(signers) => signers,
@@ -113,8 +159,20 @@ pub async fn deliver(environment: &Arc<Environment>, message: &JobSpec) -> Outco
     let body = body(job);
     let signature = signers.sign(&id, timestamp, body.as_bytes());
     let message_now = Message { id: &id, timestamp, signature: &signature, body: &body };
-    let sent = environment.deliverer.send(&url, &message_now).await;
+    let Try { attempt: noted, sent } = deliverer.send(url, &message_now).await;
+    place.answered(noted.status_code.is_some());
+    drop(place);
+    note(environment, message, attempt, &noted).await;
     settle(environment, message, subject, sent)
+}
+
+/// Notes the try before its end is settled: what reached a receiver is listed, whatever happens to this worker now.
+async fn note(environment: &Environment, message: &JobSpec, attempt: &Attempt, noted: &DeliveryAttempt) {
+    let fence = attempt.claim.fence;
+    let entry = serde_json::to_string(noted).expect("plain data serialises");
+    let progress = Progress { journal: vec![(fence.to_string(), entry)], ..Progress::default() };
+    let write = || environment.store.progress(message.id, fence, &progress, limits::DELIVERY_LOG_BYTES_MAX);
+    patience::until_stored(attempt, write).await;
 }
 
 fn settle(environment: &Environment, message: &JobSpec, subject: JobId, sent: Sent) -> Outcome {
@@ -167,21 +225,27 @@ fn end(failure: Option<String>) -> Outcome {
     Outcome::Over(Box::new(Finish { error, ..Finish::default() }))
 }
 
-/// Reads what the receiver says, up to a limit, so that its connection can be used again.
-async fn drain(response: reqwest::Response) {
-    let mut left = limits::DELIVERY_RESPONSE_BYTES_MAX;
+/// Reads what the receiver says, up to a limit and until the deadline, so that its connection can be used again; keeps
+/// the beginning.
+async fn beginning(response: reqwest::Response, deadline: Instant) -> String {
+    let (mut kept, mut left) = (Vec::new(), limits::DELIVERY_RESPONSE_BYTES_MAX);
     let mut chunks = response.bytes_stream();
-    while let Some(Ok(chunk)) = chunks.next().await {
+    while let Ok(Some(Ok(chunk))) = tokio::time::timeout_at(deadline, chunks.next()).await {
+        let room = limits::DELIVERY_RESPONSE_KEPT_BYTES - kept.len();
+        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
         match left.checked_sub(chunk.len()) {
             Some(rest) => left = rest,
-            None => return,
+            None => break,
         }
     }
+    String::from_utf8_lossy(&kept).into_owned()
 }
 
+/// Seconds, or a date.
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let date = || httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok();
+    text.parse().ok().map(Duration::from_secs).or_else(date)
 }
 
 /// Why a request did not get an answer, without its URL: that may hold a token.

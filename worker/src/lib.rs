@@ -4,7 +4,7 @@
 //! consume    a claimed job to its end; the only file that knows apalis
 //! execute    program + input → cell → result          tools, recorder: what the cell may ask for
 //! generate   description → program that was checked   outside: the providers behind traits
-//! deliver    final job → signed webhook               guard: where webhooks may go
+//! deliver    final job → signed webhook               guard, destinations: where, and how many at once
 //! cell       the jailed Python processes
 //! ```
 //!
@@ -14,6 +14,7 @@ pub mod cell;
 pub mod config;
 pub mod consume;
 pub mod deliver;
+pub mod destinations;
 pub mod environment;
 pub mod execute;
 pub mod generate;

@@ -71,6 +71,9 @@ pub struct Delivery {
     pub created_at: Timestamp,
 }
 
+/// Owner and URL of the job; record, attempts and due time of its message.
+type Read = ((Option<String>, Option<String>), HashMap<String, String>, HashMap<String, String>, Option<f64>);
+
 impl Store {
     /// The webhook messages about a job. `None`: the tenant has no such job.
     pub async fn deliveries(
@@ -80,8 +83,6 @@ impl Store {
     ) -> Result<Option<Vec<Delivery>>, StoreError> {
         let message = job.message();
         let key = self.job_key(message);
-        type Read =
-            ((Option<String>, Option<String>), HashMap<String, String>, HashMap<String, String>, Option<f64>);
         let ((owner, url), fields, attempts, due): Read = redis::pipe()
             .cmd("HMGET")
             .arg(self.job_key(job))
