@@ -20,6 +20,7 @@ run: deps
 
 # All tests: real Redis, real CPython, fakes only of the outside world.
 test: deps
+	@.ci/deps test
 	$(CARGO) test --workspace
 
 # Debian's own Python with its headers, a Redis that stays off as a service, a C compiler.

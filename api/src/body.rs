@@ -2,7 +2,7 @@
 //!
 //! Memory is taken from the process's budget as bytes arrive, so a slow sender holds what it sent and no more.
 
-use std::{mem, sync::Arc};
+use std::{mem, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -32,6 +32,8 @@ const READ_AHEAD_BYTES: usize = 64 << 10;
 /// 8 MiB of a body that is too large are read and thrown away, so that its sender gets to read why; a connection that
 /// is closed while data is under way is reset, and the answer lost.
 const DISCARD_BYTES_MAX: usize = 8 << 20;
+/// 5 s are spent on it.
+const DISCARD_TIME: Duration = Duration::from_secs(5);
 
 /// The budget of a process for bodies.
 pub(crate) fn budget() -> Arc<Semaphore> {
@@ -67,7 +69,7 @@ async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Resul
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limits::BODY_BYTES_MAX {
         if !continues {
-            discard(body).await;
+            discard(body);
         }
         return Err(too_large());
     }
@@ -79,7 +81,7 @@ async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Resul
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limits::BODY_BYTES_MAX {
-            discard(body).await;
+            discard(body);
             return Err(too_large());
         }
         bytes.extend_from_slice(&data);
@@ -95,14 +97,18 @@ async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Resul
     Ok(Received { bytes: bytes.freeze(), _share: Arc::new(share) })
 }
 
-async fn discard(mut body: Body) {
-    let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
-        if discarded > DISCARD_BYTES_MAX {
-            return;
+/// Reads on beside the answer, for a while.
+fn discard(mut body: Body) {
+    let reading = async move {
+        let mut discarded = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            discarded += frame.data_ref().map_or(0, Bytes::len);
+            if discarded > DISCARD_BYTES_MAX {
+                return;
+            }
         }
-    }
+    };
+    tokio::spawn(tokio::time::timeout(DISCARD_TIME, reading));
 }
 
 fn too_large() -> Problem {

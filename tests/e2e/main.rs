@@ -1,5 +1,6 @@
 //! End-to-end tests: one binary, one module per promise, each test a sentence on a stack of its own.
 
+mod browser;
 mod cancelling;
 mod cases;
 mod command_line;
@@ -16,6 +17,8 @@ mod programs;
 mod proving;
 mod replay;
 mod secrets;
+mod slow_clients;
+mod streams;
 mod waiting;
 mod webhooks;
 

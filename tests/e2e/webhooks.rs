@@ -116,3 +116,132 @@ async fn a_private_address_is_never_called_unless_allowed() {
     assert!(receiver.deliveries().is_empty());
     stack.finish().await;
 }
+
+#[tokio::test]
+async fn every_attempt_is_listed_and_a_message_is_sent_again_on_demand() {
+    let stack = Stack::builder().start().await;
+    let receiver = Receiver::start().await;
+    let workflow = stack.workflow_from_code(ECHO).await;
+    receiver.answer_next([StatusCode::INTERNAL_SERVER_ERROR.into(), StatusCode::GONE.into()]);
+    let body = json!({"user_input": "x", "callback_url": receiver.url("/hook")});
+    let job = stack::id(&stack.execute(&workflow, &body).await.expect(202));
+    let second = receiver.delivery(2).await;
+    let path = format!("/jobs/{job}/deliveries");
+    let delivery = until(&stack, &path, "failed").await;
+    let statuses: Vec<_> =
+        delivery["attempts"].as_array().unwrap().iter().map(|a| &a["status_code"]).collect();
+    assert_eq!(statuses, [&json!(500), &json!(410)], "{delivery:#}");
+    assert_eq!(delivery["attempts"][0]["error"], "status 500");
+    assert_eq!(
+        (delivery["id"].as_str(), delivery["url"].as_str()),
+        (Some(second.id()), body["callback_url"].as_str())
+    );
+    stack.client().post(&format!("{path}/{}/redeliver", second.id()), &json!({})).await.expect(202);
+    let third = receiver.delivery(3).await;
+    assert_eq!(third.id(), second.id());
+    third.verify(&secret(&stack).await).unwrap();
+    assert_eq!(until(&stack, &path, "delivered").await["attempts"].as_array().unwrap().len(), 3);
+    stack.finish().await;
+}
+
+/// The one delivery of a job, once it is in this state. What became of it is told by nothing but itself.
+async fn until(stack: &Stack, path: &str, status: &str) -> serde_json::Value {
+    let reached = async {
+        loop {
+            let delivery = stack.client().get(path).await.expect(200)["data"][0].clone();
+            if delivery["status"] == status {
+                return delivery;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(tests::DEADLINE, reached).await.expect("the delivery gets there")
+}
+
+/// 80 messages for a receiver that never answers, more than a worker sends at a time; then one for another receiver.
+#[tokio::test]
+async fn a_dead_receiver_delays_nobody_else() {
+    let stack = Stack::builder().start().await;
+    let (dead, alive) = (Receiver::start().await, Receiver::start().await);
+    dead.answer_next((0..200).map(|_| Answer {
+        status: StatusCode::OK,
+        headers: Vec::new(),
+        delay: Duration::from_secs(60),
+    }));
+    let workflow = stack.workflow_from_code(ECHO).await;
+    for _ in 0..80 {
+        let body = json!({"user_input": "x", "callback_url": dead.url("/dead")});
+        stack.execute(&workflow, &body).await.expect(202);
+    }
+    dead.delivery(8).await;
+    let began = std::time::Instant::now();
+    for n in 1..=5 {
+        let body = json!({"user_input": "x", "callback_url": alive.url("/alive")});
+        stack.execute(&workflow, &body).await.expect(202);
+        alive.delivery(n).await;
+    }
+    // Well under the 15 s after which the first of the dead one's places is free.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert_eq!(dead.deliveries().all().len(), 8, "no more at a time");
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_says_yes_and_goes_on_talking_has_taken_the_message() {
+    let stack = Stack::builder().start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let workflow = stack.workflow_from_code(ECHO).await;
+    let body = json!({"user_input": "x", "callback_url": url});
+    let job = stack::id(&stack.execute(&workflow, &body).await.expect(202));
+    let (mut connection, _) =
+        tokio::time::timeout(tests::DEADLINE, listener.accept()).await.unwrap().unwrap();
+    let talk = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+        let mut sent = connection.write_all(head).await;
+        while sent.is_ok() {
+            sent = connection.write_all(&[b'x'; 4096]).await; // until the worker has heard enough
+        }
+    });
+    let delivery = until(&stack, &format!("/jobs/{job}/deliveries"), "delivered").await;
+    assert_eq!(delivery["attempts"][0]["response"].as_str().unwrap().len(), 1024);
+    tokio::time::timeout(tests::DEADLINE, talk).await.expect("the worker hangs up").unwrap();
+    stack.finish().await;
+}
+
+/// A proxy of the environment would dial for the worker, past its check of the address.
+#[tokio::test]
+async fn proxies_of_the_environment_are_not_used_for_webhooks() {
+    let proxy = Receiver::start().await;
+    let names = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"];
+    let with = names.iter().fold(Stack::builder().offline(), |stack, name| stack.env(name, &proxy.url("")));
+    let stack = with.start().await;
+    let receiver = Receiver::start().await;
+    let workflow = stack.workflow_from_code(ECHO).await;
+    let body = json!({"user_input": "x", "callback_url": receiver.url("/hook")});
+    stack.execute(&workflow, &body).await.expect(202);
+    receiver.delivery(1).await;
+    assert!(proxy.deliveries().is_empty());
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn a_receiver_is_left_alone_for_as_long_as_it_asks() {
+    let stack = Stack::builder().env("WEBHOOK_RETRY_SCHEDULE", "10ms,60s").start().await;
+    let receiver = Receiver::start().await;
+    let busy = |after: &str| Answer {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        headers: vec![("retry-after", after.to_owned())],
+        delay: Duration::ZERO,
+    };
+    receiver.answer_next([busy("2")]);
+    let workflow = stack.workflow_from_code(ECHO).await;
+    let body = json!({"user_input": "x", "callback_url": receiver.url("/hook")});
+    stack.execute(&workflow, &body).await.expect(202);
+    receiver.delivery(1).await;
+    let began = std::time::Instant::now();
+    receiver.delivery(2).await;
+    assert!(began.elapsed() > Duration::from_millis(1500), "{:?}", began.elapsed());
+    stack.finish().await;
+}

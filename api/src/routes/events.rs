@@ -19,7 +19,6 @@ use serde::Serialize;
 use serde_json::Value;
 use shared::{
     id::{JobId, TenantId},
-    job::JobStatus,
     store::{EventPage, JobEvent, Listener, StoreError},
     time::Timestamp,
 };
@@ -159,11 +158,9 @@ struct Reader {
 impl Reader {
     /// What there is after the place, which moves on. `None`: the tenant has no such job (any more).
     async fn next_page(&mut self, api: &Api) -> Result<Option<EventPage>, StoreError> {
-        // In this order: a job that is final now has all its events.
-        let Some(status) = api.store.job_status(&self.tenant, self.id).await? else { return Ok(None) };
         let Some(page) = api.store.events(&self.tenant, self.id, self.after).await? else { return Ok(None) };
         self.after = page.events.last().map_or(self.after, |event| event.seq);
-        self.ended = JobStatus::is_final(status);
+        self.ended = page.status.is_final();
         Ok(Some(page))
     }
 }

@@ -83,6 +83,11 @@ async fn what_is_too_large_is_refused_and_said_so() {
     }
     chunked.extend(b"0\r\n\r\n");
     api.client.exchange(&chunked).await.problem(413, "too_large");
+    // Who announces it is told at once, though nothing of it was sent; and a little later the connection is closed.
+    let announced = "POST /workflows HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n";
+    let began = std::time::Instant::now();
+    api.client.exchange(announced.as_bytes()).await.problem(413, "too_large");
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
     // Who asks first is told before the body is sent.
     let ask = "POST /workflows HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n";
     api.client.exchange(ask.as_bytes()).await.problem(413, "too_large");

@@ -15,9 +15,10 @@ use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, script};
 use crate::{
     id::{JobId, TenantId},
+    job::JobStatus,
     limits,
     time::Timestamp,
 };
@@ -42,6 +43,8 @@ pub struct EventPage {
     pub events: Vec<JobEvent>,
     /// Some events after the point were trimmed before they could be read.
     pub gap: bool,
+    /// The state the job was in with these.
+    pub status: JobStatus,
 }
 
 impl Store {
@@ -52,18 +55,18 @@ impl Store {
         id: JobId,
         after: u64,
     ) -> Result<Option<EventPage>, StoreError> {
-        let key = self.job_key(id);
-        let (owner, entries): (Option<String>, Vec<String>) = redis::pipe()
-            .hget(&key, "tenant")
-            .lrange(format!("{key}:events"), 0, -1)
-            .query_async(&mut self.connection.clone())
+        let answer: Vec<String> = script::EVENTS_AFTER
+            .key(&self.prefix)
+            .arg(id.to_string())
+            .arg(tenant.as_str())
+            .arg(after)
+            .invoke_async(&mut self.connection.clone())
             .await?;
-        if owner.as_deref() != Some(tenant.as_str()) {
-            return Ok(None);
-        }
+        let Some((status, entries)) = answer.split_first() else { return Ok(None) };
+        let status = status.parse().map_err(|()| StoreError::Unreadable("field `status`".to_owned()))?;
         let events = entries.iter().map(|json| parse(json)).collect::<Result<Vec<_>, _>>()?;
         let gap = events.first().is_some_and(|first| first.seq > after + 1);
-        Ok(Some(EventPage { events: events.into_iter().filter(|event| event.seq > after).collect(), gap }))
+        Ok(Some(EventPage { events, gap, status }))
     }
 }
 

@@ -33,4 +33,5 @@ scripts! {
     CHANGE_WORKFLOW = "change_workflow",
     ERASE_JOB = "erase_job",
     REDELIVER = "redeliver",
+    EVENTS_AFTER = "events_after",
 }
