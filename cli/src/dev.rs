@@ -15,6 +15,8 @@ const DATA_DEFAULT: &str = ".wf";
 pub async fn run(data: Option<&Path>, mut environment: Environment, console: &Console) -> Exit {
     let directory = Path::new(".");
     environment.set_default("WEBHOOK_ALLOW_PRIVATE", "true");
+    // Without keys everybody is one tenant, which has the machine for itself.
+    environment.set_default("TENANT_RUNNING_MAX", "0");
     if let Some(documents) = stack::example_documents(directory) {
         environment.set_default("SEARCH_DOCUMENTS", documents);
     }

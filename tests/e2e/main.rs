@@ -8,6 +8,7 @@ mod connections;
 mod creation;
 mod documents;
 mod durability;
+mod fairness;
 mod generation;
 mod listing;
 mod offline;

@@ -48,7 +48,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("SEARCH_DOCUMENTS", "examples/documents", "folder of .md and .txt files for offline search"),
     setting("APP_ENV", "development", "production: a missing key is an error at start"),
     setting("WORKER_QUEUES", "generate,execute,deliver", "the queues this worker serves"),
-    setting("WORKER_CONCURRENCY", "32 a core", "execute jobs in flight in this process"),
+    setting(
+        "WORKER_CONCURRENCY",
+        "32 a core",
+        "execute jobs in flight in this process; one more for each 8 is kept for tenants that have none running",
+    ),
+    setting(
+        "TENANT_RUNNING_MAX",
+        "1000",
+        "jobs of a tenant that may run at once, in all workers, unless its own record says otherwise; 0: any number",
+    ),
     setting("WORKER_DRAIN_MS", "30000", "at shutdown, how long runs may finish before they are handed back"),
     setting("WORKER_MEMORY_BYTES_MAX", "70 % of the machine or cgroup", "all cells together"),
     setting("LEASE_MS", "10000", "how long a silent worker keeps its jobs; the same for all processes"),
@@ -157,6 +166,8 @@ pub struct Config {
     pub queues: Vec<Queue>,
     /// Execute jobs in flight.
     pub concurrency: usize,
+    /// Jobs of a tenant that may run at once, in all workers; 0 for any number.
+    pub tenant_running_max: u64,
     /// How long runs may finish at shutdown.
     pub drain: Duration,
     /// All cells together; none for a share of the machine.
@@ -206,6 +217,7 @@ impl Config {
             sealer: sealer(&mut vars),
             queues: queues(&mut vars),
             concurrency: concurrency(&mut vars),
+            tenant_running_max: vars.number("TENANT_RUNNING_MAX", TENANT_RUNNING_MAX, 0, u64::MAX),
             drain: vars.millis("WORKER_DRAIN_MS", DRAIN, Duration::ZERO, HOUR),
             memory_bytes_max: vars
                 .text("WORKER_MEMORY_BYTES_MAX")
@@ -227,6 +239,8 @@ impl Config {
 /// 30 s for runs to finish at shutdown: what container platforms wait before they kill.
 const DRAIN: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);
+/// 1,000 running jobs of one tenant: more than a worker runs; who has more machines says so.
+const TENANT_RUNNING_MAX: u64 = 1000;
 /// 32 runs a core: most of a run's life is waiting for a model.
 const RUNS_PER_CORE: usize = 32;
 

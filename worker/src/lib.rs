@@ -69,6 +69,9 @@ const GENERATE_SLOTS: usize = 8;
 /// 64 webhooks at once: each is mostly waiting for a receiver.
 const DELIVER_SLOTS: usize = 64;
 
+/// 1 slot more for each 8, kept for tenants with nothing running: their first job never waits for other tenants' runs.
+const SLOTS_PER_KEPT_SLOT: usize = 8;
+
 /// Works until `shutdown`, then drains: nothing new is claimed, runs may finish for a while, the rest is handed
 /// back at once.
 pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -> Result<(), StartError> {
@@ -111,13 +114,21 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
 
     let mut monitor = Monitor::new();
     for queue in config.queues {
-        let slots = Arc::new(Semaphore::new(match queue {
+        let slots = match queue {
             Queue::Execute => config.concurrency,
             Queue::Generate => config.concurrency.min(GENERATE_SLOTS),
             Queue::Deliver => DELIVER_SLOTS,
-        }));
-        let (worker, leases, shutdown) = (name.clone(), leases.clone(), shutdown.clone());
-        let consumer = Consumer { queue, worker, slots, leases, shutdown };
+        };
+        let kept = slots.div_ceil(SLOTS_PER_KEPT_SLOT);
+        let consumer = Consumer {
+            queue,
+            worker: name.clone(),
+            slots: Arc::new(Semaphore::new(slots + kept)),
+            kept,
+            tenant_running_max: config.tenant_running_max,
+            leases: leases.clone(),
+            shutdown: shutdown.clone(),
+        };
         monitor = consume::serve(monitor, &environment, &store, consumer);
     }
     let signal = {

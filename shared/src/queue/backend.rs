@@ -20,7 +20,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower_layer::Identity;
 
-use super::fetch::{Consumer, Inbox, Next, fetch};
+use super::{
+    fetch::{Consumer, fetch},
+    inbox::{Inbox, Next},
+};
 use crate::{
     job::JobSpec,
     store::{Store, Submission, SubmitError, Submitted},

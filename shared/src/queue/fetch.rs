@@ -2,24 +2,20 @@
 //!
 //! It takes a slot before it claims, so a claimed job always has a place to run; and it watches shutdown itself:
 //! apalis closes a backend only after running jobs end, which would keep claimed ones waiting for a lease.
+//!
+//! Some slots are kept: when only they are free, it claims for tenants that have nothing running, and waits for
+//! such a tenant or for a slot that is not kept. So no tenant's long jobs keep another one's first job waiting.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    task::Waker,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use redis::aio::MultiplexedConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::leases::{Attempt, Leases};
+use super::{inbox::Inbox, leases::Leases, wake::TokenWait};
 use crate::{
-    job::{JobSpec, Queue},
+    job::Queue,
     limits,
-    store::{Store, StoreError},
+    store::{Room, Store, StoreError, Wake},
 };
 
 /// How one worker process serves one queue.
@@ -29,8 +25,12 @@ pub struct Consumer {
     pub queue: Queue,
     /// The worker's name in records and logs.
     pub worker: String,
-    /// One permit per job that may be in flight.
+    /// One permit per job that may be in flight, the kept ones included.
     pub slots: Arc<Semaphore>,
+    /// So many of the slots, whichever are free last, are for tenants with nothing running in this queue.
+    pub kept: usize,
+    /// How many jobs of a tenant may run, unless its own record says otherwise; 0 for no limit.
+    pub tenant_running_max: u64,
     /// Where claimed jobs are kept alive.
     pub leases: Leases,
     /// No claims after this.
@@ -43,149 +43,113 @@ impl fmt::Debug for Consumer {
     }
 }
 
-/// Claimed jobs on their way from the fetcher to apalis.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Inbox(Arc<Mutex<InboxState>>);
-
-#[derive(Debug, Default)]
-struct InboxState {
-    jobs: VecDeque<(JobSpec, Attempt)>,
-    waker: Option<Waker>,
-    closed: bool,
-}
-
-/// What apalis finds when it asks for the next job.
-pub(super) enum Next {
-    Job(Box<(JobSpec, Attempt)>),
-    Wait,
-    End,
-}
-
-impl Inbox {
-    pub(super) fn poll(&self, waker: &Waker) -> Next {
-        let mut state = self.lock();
-        match state.jobs.pop_front() {
-            Some(job) => Next::Job(Box::new(job)),
-            None if state.closed => Next::End,
-            None => {
-                state.waker = Some(waker.clone());
-                Next::Wait
-            }
-        }
-    }
-
-    fn put(&self, job: (JobSpec, Attempt)) {
-        let mut state = self.lock();
-        state.jobs.push_back(job);
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn close(&self) -> VecDeque<(JobSpec, Attempt)> {
-        let mut state = self.lock();
-        state.closed = true;
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
-        std::mem::take(&mut state.jobs)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, InboxState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Fetches until `shutdown`, then hands back what has not started.
 pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox, shutdown: CancellationToken) {
-    let mut fetcher = Fetcher { store, consumer, inbox, wake: None, backoff: limits::REDIS_BACKOFF_MIN };
+    let mut fetcher = Fetcher {
+        any: TokenWait::new(store.clone(), consumer.queue, Wake::Any),
+        idle: TokenWait::new(store.clone(), consumer.queue, Wake::Idle),
+        store,
+        consumer,
+        inbox,
+        backoff: limits::REDIS_BACKOFF_MIN,
+    };
     while !shutdown.is_cancelled() {
         // Not cancelled in the middle: a claim whose answer is dropped would wait for its lease to end.
-        let Some(slots) = fetcher.free_slots(&shutdown).await else { break };
-        match fetcher.claim(slots).await {
-            Ok(Found::Jobs) => {}
-            Ok(Found::Nothing { look_again_in }) => {
+        match fetcher.claim().await {
+            Ok(left) => {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
-                    () = fetcher.wait_for_work(look_again_in) => {}
+                    () = fetcher.wait(left) => {}
                 }
             }
             Err(error) => fetcher.back_off(&error, &shutdown).await,
         }
     }
-    for (job, attempt) in fetcher.inbox.close() {
-        let back = fetcher.store.retry_later(job.id, attempt.claim.fence, Duration::ZERO, false, &[]).await;
+    let Fetcher { store, consumer, inbox, .. } = fetcher; // both waits end here
+    for (job, attempt) in inbox.close() {
+        let back = store.retry_later(job.id, attempt.claim.fence, Duration::ZERO, false, &[]).await;
         if let Err(error) = back {
             tracing::warn!(job.id = %job.id, %error, "A claimed job could not be handed back; its lease will end.");
         }
     }
     // A wake-up that reached this fetcher while it ended is passed on: a claim of nothing puts the token back.
-    drop(fetcher.wake.take());
-    let Consumer { queue, worker, .. } = &fetcher.consumer;
-    if let Err(error) = fetcher.store.claim(*queue, worker, 0).await {
+    if let Err(error) = store.claim(consumer.queue, &consumer.worker, Room::NONE).await {
         tracing::debug!(%error, "No wake-up was passed on; others look again by themselves.");
     }
 }
 
-enum Found {
-    Jobs,
-    Nothing { look_again_in: Duration },
+/// What a claim left: the slots it did not fill, and when to look again even so.
+struct Left {
+    slots: usize,
+    kept: usize,
+    look_again_in: Duration,
 }
 
 struct Fetcher {
     store: Store,
     consumer: Consumer,
     inbox: Inbox,
-    wake: Option<MultiplexedConnection>,
+    any: TokenWait,
+    idle: TokenWait,
     backoff: Duration,
 }
 
 impl Fetcher {
-    /// At least one slot, and as many more as are free.
-    async fn free_slots(&self, shutdown: &CancellationToken) -> Option<Vec<OwnedSemaphorePermit>> {
-        let first = tokio::select! {
-            () = shutdown.cancelled() => return None,
-            slot = self.consumer.slots.clone().acquire_owned() => slot.ok()?,
-        };
-        let mut slots = vec![first];
-        while slots.len() < limits::CLAIM_BATCH_MAX {
-            match self.consumer.slots.clone().try_acquire_owned() {
-                Ok(slot) => slots.push(slot),
-                Err(_) => break,
-            }
-        }
-        Some(slots)
-    }
-
-    async fn claim(&mut self, mut slots: Vec<OwnedSemaphorePermit>) -> Result<Found, StoreError> {
-        let Consumer { queue, worker, leases, .. } = &self.consumer;
-        let answer = self.store.claim(*queue, worker, slots.len()).await?;
+    /// Fills the free slots, as many at a time as one claim takes.
+    async fn claim(&mut self) -> Result<Left, StoreError> {
+        let Consumer { queue, worker, leases, kept, tenant_running_max, .. } = &self.consumer;
+        let mut permits = self.free_slots();
+        // The last free slots are the kept ones, whichever they are.
+        let free = permits.len() + self.consumer.slots.available_permits();
+        let slots = free.saturating_sub(*kept).min(permits.len());
+        let kept = permits.len() - slots;
+        let room = Room { slots, kept, tenant_running_max: *tenant_running_max };
+        let answer = self.store.claim(*queue, worker, room).await?;
         self.backoff = limits::REDIS_BACKOFF_MIN;
-        if answer.jobs.is_empty() {
-            return Ok(Found::Nothing { look_again_in: answer.look_again_in });
-        }
+        let mut given = 0;
         for (job, claim) in answer.jobs {
-            let Some(slot) = slots.pop() else { break };
-            let attempt = leases.hold(job.id, claim, slot);
+            let Some(permit) = permits.pop() else { break };
+            given += 1;
+            let attempt = leases.hold(job.id, claim, permit);
             self.inbox.put((job, attempt));
         }
-        Ok(Found::Jobs)
+        let of_anybody = given.min(slots);
+        Ok(Left {
+            slots: slots - of_anybody,
+            kept: kept - (given - of_anybody),
+            look_again_in: answer.look_again_in,
+        })
     }
 
-    /// Blocks on the wake list. A lost wake-up costs at most the block.
-    async fn wait_for_work(&mut self, look_again_in: Duration) {
-        let block = look_again_in.clamp(Duration::from_millis(10), limits::WAKE_BLOCK_MAX);
-        let mut connection = match self.wake.take() {
-            Some(connection) => connection,
-            None => match self.store.blocking_connection().await {
-                Ok(connection) => connection,
-                Err(_) => return tokio::time::sleep(block).await,
-            },
+    /// As many slots as are free and one claim can fill.
+    fn free_slots(&self) -> Vec<OwnedSemaphorePermit> {
+        let slots = std::iter::from_fn(|| self.consumer.slots.clone().try_acquire_owned().ok());
+        slots.take(limits::CLAIM_BATCH_MAX).collect()
+    }
+
+    /// Until there may be something to claim: a wake-up for what is free, a slot that becomes free, or the time.
+    async fn wait(&mut self, left: Left) {
+        if left.slots > 0 {
+            self.any.begin();
+        } else if left.kept > 0 {
+            self.idle.begin();
+        }
+        let look_again = left.look_again_in.clamp(LOOK_AGAIN_MIN, limits::WAKE_BLOCK_MAX);
+        let look_again = tokio::time::sleep(look_again);
+        let slots = self.consumer.slots.clone();
+        let more_slots = async {
+            match (left.slots, left.kept) {
+                (0, 0) => drop(slots.acquire().await),
+                // One that is not kept.
+                (0, _) => drop(slots.acquire_many(permits(self.consumer.kept + 1)).await),
+                _ => std::future::pending().await,
+            }
         };
-        let woken = self.store.wait_for_wake(&mut connection, self.consumer.queue, block).await;
-        match woken {
-            Ok(()) => self.wake = Some(connection),
-            Err(_) => tokio::time::sleep(limits::REDIS_BACKOFF_MIN).await,
+        tokio::select! {
+            _ = self.any.ended() => {}
+            _ = self.idle.ended() => {}
+            () = more_slots => {}
+            () = look_again, if left.slots + left.kept > 0 => {}
         }
     }
 
@@ -199,4 +163,11 @@ impl Fetcher {
         }
         self.backoff = (self.backoff * 2).min(limits::REDIS_BACKOFF_MAX);
     }
+}
+
+/// 10 ms at least between looks, however much is due.
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(10);
+
+fn permits(slots: usize) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }

@@ -12,7 +12,9 @@
 
 mod backend;
 mod fetch;
+mod inbox;
 mod leases;
+mod wake;
 
 pub use self::{
     backend::{JobQueue, enqueue},

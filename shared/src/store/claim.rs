@@ -39,6 +39,36 @@ pub struct Claim {
     pub resumed: bool,
 }
 
+/// For what a worker has room.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Slots for anybody's jobs.
+    pub slots: usize,
+    /// Slots that are kept for tenants with nothing running in this queue.
+    pub kept: usize,
+    /// How many jobs of a tenant may run, unless its own record says otherwise; 0 for no limit.
+    pub tenant_running_max: u64,
+}
+
+impl Room {
+    /// Takes nothing. Such a claim still sweeps the queue, and passes on a wake-up its caller took.
+    pub const NONE: Self = Self { slots: 0, kept: 0, tenant_running_max: 0 };
+
+    /// For so many jobs of anybody.
+    pub fn of(slots: usize) -> Self {
+        Self { slots, ..Self::NONE }
+    }
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// Any work.
+    Any,
+    /// Work of a tenant that has nothing running.
+    Idle,
+}
+
 /// What a claim found.
 #[derive(Debug)]
 pub struct ClaimAnswer {
@@ -65,17 +95,19 @@ impl RedisClock {
 }
 
 impl Store {
-    /// Takes at most `n` jobs of a queue for a worker.
-    pub async fn claim(&self, queue: Queue, worker: &str, n: usize) -> Result<ClaimAnswer, StoreError> {
+    /// Takes jobs of a queue for a worker that has room for them.
+    pub async fn claim(&self, queue: Queue, worker: &str, room: Room) -> Result<ClaimAnswer, StoreError> {
         // Half the time for which the answer is awaited: it has to travel back, too.
         let not_after = self.clock.after(limits::REDIS_RESPONSE_TIMEOUT / 2);
         let reply: Vec<Reply> = script::CLAIM
             .key(&self.prefix)
             .arg(queue.as_str())
             .arg(worker)
-            .arg(n.min(limits::CLAIM_BATCH_MAX))
+            .arg(room.slots.min(limits::CLAIM_BATCH_MAX))
             .arg(millis(self.lease))
             .arg(not_after.as_millis())
+            .arg(room.kept.min(limits::CLAIM_BATCH_MAX))
+            .arg(room.tenant_running_max)
             .invoke_async(&mut self.connection.clone())
             .await?;
         let mut reply = reply.into_iter();
@@ -95,17 +127,23 @@ impl Store {
         Ok(ClaimAnswer { look_again_in: Duration::from_millis(look_again_in), jobs })
     }
 
-    /// Blocks on the queue's wake list, at most for `block`.
+    /// Blocks on one of the queue's wake lists, at most for `block`. `true`: a token was taken, so that its taker
+    /// has to claim, which puts it back while work remains.
     pub(crate) async fn wait_for_wake(
         &self,
         connection: &mut redis::aio::MultiplexedConnection,
         queue: Queue,
+        wake: Wake,
         block: Duration,
-    ) -> Result<(), StoreError> {
-        let key = self.key(format_args!("q:{}:wake", queue.as_str()));
-        let _: Option<(String, String)> =
+    ) -> Result<bool, StoreError> {
+        let name = match wake {
+            Wake::Any => "wake",
+            Wake::Idle => "wake_idle",
+        };
+        let key = self.key(format_args!("q:{}:{name}", queue.as_str()));
+        let token: Option<(String, String)> =
             redis::cmd("BLPOP").arg(key).arg(block.as_secs_f64()).query_async(connection).await?;
-        Ok(())
+        Ok(token.is_some())
     }
 }
 

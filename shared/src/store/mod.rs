@@ -28,8 +28,9 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
+pub(crate) use self::claim::Wake;
 pub use self::{
-    claim::{Claim, ClaimAnswer},
+    claim::{Claim, ClaimAnswer, Room},
     deletion::EraseAnswer,
     deliveries::{Delivery, DeliveryAttempt, DeliveryStatus},
     events::{AllListener, EventPage, Hub, JobEvent, Listener},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{
     job::{ErrorCode, JobStatus, Queue},
-    store::CancelAnswer,
+    store::{CancelAnswer, Room},
 };
 
 use crate::ground::{Ground, execute, tenant};
@@ -12,7 +12,7 @@ use crate::ground::{Ground, execute, tenant};
 #[tokio::test]
 async fn an_empty_queue_answers_nothing_and_when_to_look_again() {
     let ground = Ground::new().await;
-    let answer = ground.store.claim(Queue::Execute, "w", 8).await.unwrap();
+    let answer = ground.store.claim(Queue::Execute, "w", Room::of(8)).await.unwrap();
     assert!(answer.jobs.is_empty());
     assert_eq!(answer.look_again_in, ground.store.lease() / 4, "the waiting tell that Redis is there");
     assert_eq!(ground.wake_tokens(Queue::Execute).await, 0);
@@ -127,7 +127,7 @@ async fn a_due_job_is_claimed_and_a_job_that_is_not_due_is_announced() {
     let (id, claim) = ground.running_job(&acme).await;
     let entry = id.to_string().parse().unwrap();
     assert!(ground.store.retry_later(entry, claim.fence, Duration::from_secs(5), false, &[]).await.unwrap());
-    let answer = ground.store.claim(Queue::Execute, "w", 1).await.unwrap();
+    let answer = ground.store.claim(Queue::Execute, "w", Room::of(1)).await.unwrap();
     assert!(answer.jobs.is_empty());
     let announced = answer.look_again_in.as_millis();
     assert!((4_900..=5_000).contains(&announced), "{announced}");
@@ -145,14 +145,14 @@ async fn more_jobs_come_due_than_one_claim_moves_and_the_next_is_asked_for_at_on
     for _ in 0..100 {
         ground.submit(execute(&acme, workflow)).await;
     }
-    let mut jobs = ground.store.claim(Queue::Execute, "w", 64).await.unwrap().jobs;
-    jobs.extend(ground.store.claim(Queue::Execute, "w", 64).await.unwrap().jobs);
+    let mut jobs = ground.store.claim(Queue::Execute, "w", Room::of(64)).await.unwrap().jobs;
+    jobs.extend(ground.store.claim(Queue::Execute, "w", Room::of(64)).await.unwrap().jobs);
     for (job, claim) in jobs {
         let later = ground.store.retry_later(job.id, claim.fence, Duration::from_secs(9), false, &[]);
         assert!(later.await.unwrap());
         ground.come_due(Queue::Execute, job.id).await;
     }
-    let answer = ground.store.claim(Queue::Execute, "w", 0).await.unwrap();
+    let answer = ground.store.claim(Queue::Execute, "w", Room::of(0)).await.unwrap();
     assert_eq!(answer.look_again_in, Duration::ZERO);
     assert_eq!(ground.waiting(Queue::Execute, &acme).await.len(), 64);
     ground.sweep(Queue::Execute).await;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     job::{EntryId, ErrorCode, Queue},
-    store::{RenewAnswer, Store},
+    store::{RenewAnswer, Room, Store},
 };
 
 use crate::{
@@ -35,7 +35,7 @@ async fn after_a_gap_nothing_is_taken_back_for_a_lease() {
         ground.end_lease(Queue::Execute, id).await;
     }
     ground.absent_for(LEASE_MS * 3).await;
-    let answer = ground.store.claim(Queue::Execute, "w", 1).await.unwrap();
+    let answer = ground.store.claim(Queue::Execute, "w", Room::of(1)).await.unwrap();
     assert!(answer.jobs.is_empty());
     assert!(answer.look_again_in >= Duration::from_millis(100), "held back, not spinning");
     for id in [alive, dead] {
@@ -191,12 +191,12 @@ async fn a_claim_that_is_carried_out_when_nobody_reads_its_answer_gives_nothing(
     let ground = Ground::on(server, Duration::from_secs(60)).await;
     let id = ground.waiting_job(&tenant("acme")).await;
     let worker = ground.another_store();
-    worker.claim(Queue::Generate, "w", 1).await.unwrap(); // it knows the time now
+    worker.claim(Queue::Generate, "w", Room::of(1)).await.unwrap(); // it knows the time now
     ground.server.pause();
-    assert!(worker.claim(Queue::Execute, "w", 1).await.is_err(), "Redis does not answer in time");
+    assert!(worker.claim(Queue::Execute, "w", Room::of(1)).await.is_err(), "Redis does not answer in time");
     ground.server.resume();
     worker.ping().await.unwrap(); // behind the late claim on the same connection
     assert_eq!(ground.status(id).await, "queued");
-    assert_eq!(worker.claim(Queue::Execute, "w", 1).await.unwrap().jobs.len(), 1);
+    assert_eq!(worker.claim(Queue::Execute, "w", Room::of(1)).await.unwrap().jobs.len(), 1);
     ground.assert_sound().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{
     job::{EntryId, ErrorCode, JobStatus, Queue},
-    store::{CancelAnswer, Progress, ProgressAnswer, RenewAnswer},
+    store::{CancelAnswer, Progress, ProgressAnswer, RenewAnswer, Room},
     workflow::WorkflowStatus,
 };
 
@@ -149,7 +149,7 @@ async fn a_crashed_workers_hundred_jobs_come_back_in_bounded_steps() {
     for id in &jobs {
         ground.end_lease(Queue::Execute, id).await;
     }
-    let answer = ground.store.claim(Queue::Execute, "w", 0).await.unwrap();
+    let answer = ground.store.claim(Queue::Execute, "w", Room::of(0)).await.unwrap();
     assert_eq!(answer.look_again_in, Duration::ZERO);
     assert_eq!(ground.waiting(Queue::Execute, &acme).await.len(), 64);
     ground.sweep(Queue::Execute).await;

@@ -77,12 +77,17 @@ impl Floor {
 
 impl Worker {
     pub fn start(store: Store, name: &str, slots: usize, floor: &Floor) -> Self {
+        Self::keeping(store, name, slots, 0, floor)
+    }
+
+    /// With some slots more for tenants that have nothing running.
+    pub fn keeping(store: Store, name: &str, slots: usize, kept: usize, floor: &Floor) -> Self {
         let (shutdown, ended) = (CancellationToken::new(), CancellationToken::new());
         let leases = Leases::new(store.clone());
         tokio::spawn(leases.clone().renew_until(ended.clone()));
         let (hub, _) = Hub::for_cancels(store.clone(), ended.clone());
         tokio::spawn(leases.clone().watch_cancels_until(hub, ended.clone()));
-        let consumer = consumer(name, slots, &leases, &shutdown);
+        let consumer = Consumer { kept, ..consumer(name, slots + kept, &leases, &shutdown) };
         let work = Work {
             store: store.clone(),
             worker: name.to_owned(),
@@ -127,6 +132,8 @@ pub fn consumer(name: &str, slots: usize, leases: &Leases, shutdown: &Cancellati
         queue: Queue::Execute,
         worker: name.to_owned(),
         slots: Arc::new(Semaphore::new(slots)),
+        kept: 0,
+        tenant_running_max: 0,
         leases: leases.clone(),
         shutdown: shutdown.clone(),
     }

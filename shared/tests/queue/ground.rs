@@ -12,7 +12,7 @@ use redis::{FromRedisValue, aio::MultiplexedConnection};
 use shared::{
     id::{JobId, MessageId, TenantId, WorkflowId},
     job::{EntryId, Job, JobSpec, Queue},
-    store::{Claim, Finish, NewVersion, NewWorkflow, Shard, Store, StoreConfig, Submission, Submitted},
+    store::{Claim, Finish, NewVersion, NewWorkflow, Room, Shard, Store, StoreConfig, Submission, Submitted},
     workflow::Source,
 };
 
@@ -126,7 +126,7 @@ impl Ground {
 
     /// What a claim does beside claiming.
     pub async fn sweep(&self, queue: Queue) {
-        assert!(self.store.claim(queue, "sweeper", 0).await.unwrap().jobs.is_empty());
+        assert!(self.store.claim(queue, "sweeper", Room::of(0)).await.unwrap().jobs.is_empty());
     }
 
     // --- jobs -------------------------------------------------------------------------------------------------
@@ -159,12 +159,12 @@ impl Ground {
     }
 
     pub async fn claim_one(&self, queue: Queue) -> (JobSpec, Claim) {
-        let mut jobs = self.store.claim(queue, "worker-1", 1).await.unwrap().jobs;
+        let mut jobs = self.store.claim(queue, "worker-1", Room::of(1)).await.unwrap().jobs;
         jobs.pop().expect("a job waits")
     }
 
     pub async fn claim_ids(&self, queue: Queue, n: usize) -> Vec<EntryId> {
-        let jobs = self.store.claim(queue, "worker-1", n).await.unwrap().jobs;
+        let jobs = self.store.claim(queue, "worker-1", Room::of(n)).await.unwrap().jobs;
         jobs.into_iter().map(|(job, _)| job.id).collect()
     }
 

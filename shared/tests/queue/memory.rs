@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     job::{EntryId, Queue},
-    store::{Progress, ProgressAnswer, RenewAnswer, StoreError, SubmitError},
+    store::{Progress, ProgressAnswer, RenewAnswer, Room, StoreError, SubmitError},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ async fn a_replica_refuses_what_it_cannot_keep() {
     assert!(matches!(submitted, Err(SubmitError::Store(StoreError::Unavailable(_)))), "{submitted:?}");
     let finished = ground.store.finish(EntryId::Job(id), claim.fence, &succeeded("1")).await;
     assert!(matches!(finished, Err(StoreError::Unavailable(_))), "{finished:?}");
-    assert!(ground.store.claim(Queue::Execute, "w", 1).await.is_err());
+    assert!(ground.store.claim(Queue::Execute, "w", Room::of(1)).await.is_err());
 
     let _: String = ground.redis(&["REPLICAOF", "NO", "ONE"]).await;
     assert!(ground.store.finish(EntryId::Job(id), claim.fence, &succeeded("1")).await.unwrap());

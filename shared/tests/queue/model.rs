@@ -9,7 +9,7 @@ use proptest::{prelude::*, sample::Index, test_runner::Config};
 use shared::{
     id::{TenantId, WorkflowId},
     job::{EntryId, ErrorCode, JobError, JobStatus, Queue},
-    store::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer},
+    store::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer, Room, SubmitError},
 };
 
 use crate::{
@@ -30,6 +30,13 @@ enum Step {
     Claim {
         queue: usize,
         n: usize,
+        kept: usize,
+    },
+    /// The tenant's record names other limits; 0 is none.
+    Limit {
+        tenant: usize,
+        running: usize,
+        queued: usize,
     },
     Renew(Index),
     Progress(Index),
@@ -56,7 +63,9 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..TENANTS, any::<bool>(), 1..3_u32).prop_map(|(tenant, callback, max_attempts)| Step::Submit {
             tenant, callback, max_attempts
         }),
-        5 => (0..2_usize, 0..4_usize).prop_map(|(queue, n)| Step::Claim { queue, n }),
+        5 => (0..2_usize, 0..4_usize, 0..3_usize).prop_map(|(queue, n, kept)| Step::Claim { queue, n, kept }),
+        2 => (0..TENANTS, 0..4_usize, 0..6_usize)
+            .prop_map(|(tenant, running, queued)| Step::Limit { tenant, running, queued }),
         2 => index().prop_map(Step::Renew),
         2 => index().prop_map(Step::Progress),
         4 => (index(), any::<bool>()).prop_map(|(attempt, fails)| Step::Finish { attempt, fails }),
@@ -89,8 +98,16 @@ struct Job {
 struct Line {
     /// Jobs in order, some of them over by now.
     ready: VecDeque<usize>,
-    running: u64,
+    running: usize,
     turn: u64,
+}
+
+#[derive(Debug, Default)]
+struct Limits {
+    running: usize,
+    queued: usize,
+    /// It was seen at its limit: until one of its jobs ends, or a tick, nothing of it is offered.
+    parked: bool,
 }
 
 struct Model {
@@ -99,6 +116,8 @@ struct Model {
     attempts: Vec<(usize, u64)>,
     lines: [[Line; TENANTS]; 2],
     turns: [u64; 2],
+    /// They hold for client jobs, which are of queue 0.
+    limits: [Limits; TENANTS],
 }
 
 impl Model {
@@ -113,23 +132,39 @@ impl Model {
     }
 
     /// Which jobs a claim gives, in order.
-    fn claim(&mut self, queue: usize, n: usize) -> Vec<usize> {
+    fn claim(&mut self, queue: usize, n: usize, kept: usize) -> Vec<usize> {
         let mut claimed = Vec::new();
-        while claimed.len() < n {
-            let lines = &mut self.lines[queue];
-            let waiting = lines.iter_mut().filter(|line| !line.ready.is_empty());
+        while claimed.len() < n + kept {
+            let lines = self.lines[queue].iter_mut().zip(&mut self.limits);
+            let waiting =
+                lines.filter(|(line, limits)| !line.ready.is_empty() && !(queue == 0 && limits.parked));
             // Names and turns go the same way: tenants that were never served are ordered by name.
-            let Some(line) = waiting.min_by_key(|line| (line.running, line.turn)) else { break };
-            let job = line.ready.pop_front().expect("not empty");
-            if self.jobs[job].status == JobStatus::Queued {
-                self.turns[queue] += 1;
-                line.turn = self.turns[queue];
-                line.running += 1;
-                self.jobs[job].status = JobStatus::Running;
-                claimed.push(job);
+            let Some((line, limits)) = waiting.min_by_key(|(line, _)| (line.running, line.turn)) else {
+                break;
+            };
+            if claimed.len() >= n && line.running > 0 {
+                break; // what is left is for those who have nothing running
             }
+            let is_full = |line: &Line| queue == 0 && limits.running > 0 && line.running >= limits.running;
+            if !is_full(line) {
+                let job = line.ready.pop_front().expect("not empty");
+                if self.jobs[job].status == JobStatus::Queued {
+                    self.turns[queue] += 1;
+                    line.turn = self.turns[queue];
+                    line.running += 1;
+                    self.jobs[job].status = JobStatus::Running;
+                    claimed.push(job);
+                }
+            }
+            limits.parked |= !line.ready.is_empty() && is_full(line);
         }
         claimed
+    }
+
+    fn is_full(&self, tenant: usize) -> bool {
+        let waits = |job: &&Job| job.queue == 0 && job.tenant == tenant && job.status == JobStatus::Queued;
+        let max = self.limits[tenant].queued;
+        max > 0 && self.jobs.iter().filter(waits).count() >= max
     }
 
     fn end(&mut self, job: usize, status: JobStatus) {
@@ -143,6 +178,9 @@ impl Model {
 
     fn stop_running(&mut self, job: usize) {
         self.line(job).running -= 1;
+        if self.jobs[job].queue == 0 {
+            self.limits[self.jobs[job].tenant].parked = false;
+        }
     }
 
     /// The attempt is over and the job is not.
@@ -208,8 +246,13 @@ impl Check {
             let workflow = ground.workflow(&name).await;
             tenants.push((name, workflow));
         }
-        let model =
-            Model { jobs: Vec::new(), attempts: Vec::new(), lines: Default::default(), turns: [0, 0] };
+        let model = Model {
+            jobs: Vec::new(),
+            attempts: Vec::new(),
+            lines: Default::default(),
+            turns: [0, 0],
+            limits: Default::default(),
+        };
         Self { ground, tenants, model }
     }
 
@@ -221,10 +264,16 @@ impl Check {
                 submission.job.max_attempts = max_attempts;
                 let submission = if callback { with_callback(submission) } else { submission };
                 let id = submission.job.id;
+                if self.model.is_full(tenant) {
+                    let answer = self.ground.store.submit(&submission).await;
+                    assert!(matches!(answer, Err(SubmitError::QueueFull)), "{answer:?}");
+                    return;
+                }
                 self.ground.submit(submission).await;
                 self.model.add(Job { max_attempts, callback, ..waiting(id, tenant) });
             }
-            Step::Claim { queue, n } => self.claim(queue, n).await,
+            Step::Claim { queue, n, kept } => self.claim(queue, n, kept).await,
+            Step::Limit { tenant, running, queued } => self.limit(tenant, running, queued).await,
             Step::Renew(index) => self.renew(index).await,
             Step::Progress(index) => self.progress(index).await,
             Step::Finish { attempt, fails } => self.finish(attempt, fails).await,
@@ -232,14 +281,25 @@ impl Check {
             Step::Cancel(index) => self.cancel(index).await,
             Step::Tick => {
                 self.ground.store.tick(10).await.unwrap();
+                self.model.limits.iter_mut().for_each(|limits| limits.parked = false);
             }
             Step::LeaseEnds(_) | Step::WaitEnds(_) | Step::ComesDue(_) => self.time_passes(step).await,
         }
     }
 
-    async fn claim(&mut self, queue: usize, n: usize) {
-        let answer = self.ground.store.claim(QUEUES[queue], "w", n).await.unwrap();
-        let expected = self.model.claim(queue, n);
+    async fn limit(&mut self, tenant: usize, running: usize, queued: usize) {
+        let record = self.ground.key(format_args!("tenant:{}", self.tenants[tenant].0));
+        let (running_max, queued_max) = (running.to_string(), queued.to_string());
+        let fields = ["HSET", &record, "running_max", &running_max, "queued_max", &queued_max];
+        let _: i64 = self.ground.redis(&fields).await;
+        let parked = self.model.limits[tenant].parked;
+        self.model.limits[tenant] = Limits { running, queued, parked };
+    }
+
+    async fn claim(&mut self, queue: usize, n: usize, kept: usize) {
+        let room = Room { kept, ..Room::of(n) };
+        let answer = self.ground.store.claim(QUEUES[queue], "w", room).await.unwrap();
+        let expected = self.model.claim(queue, n, kept);
         let claimed: Vec<EntryId> = answer.jobs.iter().map(|(job, _)| job.id).collect();
         assert_eq!(claimed, expected.iter().map(|&job| self.model.jobs[job].id).collect::<Vec<_>>());
         for (job, (_, claim)) in expected.into_iter().zip(answer.jobs) {

@@ -20,6 +20,9 @@ struct Places {
     running: BTreeMap<String, i64>,
     turn: BTreeMap<String, f64>,
     wake_tokens: i64,
+    wake_idle_tokens: i64,
+    /// At their limit of running jobs, and so in no set.
+    parked: BTreeSet<String>,
 }
 
 impl Ground {
@@ -35,6 +38,7 @@ impl Ground {
         }
         let finals: BTreeSet<String> = self.redis(&["ZRANGE", &self.key("finals"), "0", "-1"]).await;
         let ended = records.iter().filter(|(_, record)| is_final(record)).map(|(id, _)| id.clone());
+        self.assert_the_parked_have_something_running(&records).await;
         assert_eq!(
             finals,
             ended.collect(),
@@ -49,6 +53,15 @@ impl Ground {
                 "{id}: a webhook message exists when the job is final, and not before"
             );
         }
+    }
+
+    /// Else nothing would offer their jobs again before the next tick.
+    async fn assert_the_parked_have_something_running(&self, records: &BTreeMap<String, Record>) {
+        let parked: BTreeSet<String> = self.redis(&["SMEMBERS", &self.key("parked")]).await;
+        let clients = records.values().filter(|record| record["queue"] != Queue::Deliver.as_str());
+        let running = clients.filter(|record| status(record) == JobStatus::Running);
+        let running: BTreeSet<String> = running.map(|record| record["tenant"].clone()).collect();
+        assert!(parked.is_subset(&running), "{parked:?} wait for the end of a job, of {running:?}");
     }
 
     async fn records(&self) -> BTreeMap<String, Record> {
@@ -73,12 +86,17 @@ impl Ground {
                 pipe.cmd("ZRANGE").arg(key(set)).arg(0).arg(-1).arg("WITHSCORES");
             }
             pipe.hgetall(key("queued")).hgetall(key("running")).hgetall(key("turn")).llen(key("wake"));
+            pipe.llen(key("wake_idle")).smembers(self.key(if queue == Queue::Deliver {
+                "nobody"
+            } else {
+                "parked"
+            }));
             for name in &names {
                 pipe.lrange(key(&format!("ready:{name}")), 0, -1);
             }
         }
         let answers: Vec<redis::Value> = self.pipe(&pipe).await;
-        answers.chunks(8 + names.len()).map(|answers| Places::read(answers, &names)).collect()
+        answers.chunks(10 + names.len()).map(|answers| Places::read(answers, &names)).collect()
     }
 }
 
@@ -88,7 +106,7 @@ impl Places {
             T::from_redis_value(answers[at].clone()).expect("what was asked for")
         }
         let lists = names.iter().enumerate();
-        let ready = lists.map(|(number, &name)| (name.clone(), at::<Vec<String>>(answers, 8 + number)));
+        let ready = lists.map(|(number, &name)| (name.clone(), at::<Vec<String>>(answers, 10 + number)));
         Self {
             due: at(answers, 0),
             leases: at(answers, 1),
@@ -98,6 +116,8 @@ impl Places {
             running: at(answers, 5),
             turn: at(answers, 6),
             wake_tokens: at(answers, 7),
+            wake_idle_tokens: at(answers, 8),
+            parked: at(answers, 9),
             ready: ready.filter(|(_, ids)| !ids.is_empty()).collect(),
         }
     }
@@ -158,7 +178,12 @@ fn assert_counters_count(records: &BTreeMap<&String, &Record>, places: &Places) 
 
 fn assert_tenants_take_turns(places: &Places) {
     let offered: Vec<&String> = places.tenants.keys().collect();
-    assert_eq!(offered, places.ready.keys().collect::<Vec<_>>(), "tenants with ready jobs stand in the set");
+    let expected = places.ready.keys().filter(|&tenant| !places.parked.contains(tenant));
+    assert_eq!(
+        offered,
+        expected.collect::<Vec<_>>(),
+        "tenants with ready jobs and not at their limit stand in the set"
+    );
     for (tenant, &score) in &places.tenants {
         let running = places.running.get(tenant).copied().unwrap_or(0);
         let turn = places.turn.get(tenant).copied().unwrap_or(0.0);
@@ -166,6 +191,8 @@ fn assert_tenants_take_turns(places: &Places) {
         let expected = running as f64 * 1e12 + turn;
         assert!((score - expected).abs() < 0.5, "{tenant} stands at {score}, not at {expected}");
     }
-    assert!(places.wake_tokens <= 1, "one token is enough");
-    assert!(places.ready.is_empty() || places.wake_tokens == 1, "somebody is woken while there is work");
+    assert!(places.wake_tokens <= 1 && places.wake_idle_tokens <= 1, "one token is enough");
+    assert!(offered.is_empty() || places.wake_tokens == 1, "somebody is woken while there is work");
+    let idle = offered.iter().any(|&tenant| !places.running.contains_key(tenant));
+    assert!(!idle || places.wake_idle_tokens == 1, "and for work of tenants that have nothing running");
 }

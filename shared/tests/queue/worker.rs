@@ -10,7 +10,7 @@ use shared::{
     id::JobId,
     job::{EntryId, Queue},
     queue::{JobQueue, Leases, enqueue},
-    store::{CancelAnswer, Hub, Store, Submission},
+    store::{CancelAnswer, Hub, Room, Store, Submission},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -164,7 +164,7 @@ async fn two_workers_share_five_hundred_jobs_each_once() {
     assert!(ids.iter().all(|&id| starts.get(&EntryId::Job(id)) == Some(&1)));
     assert_eq!(shares.len(), 2, "both worked");
     wait_until(async || {
-        ground.store.claim(Queue::Execute, "w", 0).await.is_ok() && finals(&ground).await == 501
+        ground.store.claim(Queue::Execute, "w", Room::of(0)).await.is_ok() && finals(&ground).await == 501
     })
     .await;
     for worker in workers {

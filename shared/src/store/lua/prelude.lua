@@ -3,6 +3,8 @@
 local P = KEYS[1]
 local EVENTS_MAX, TURNS, SWEEP = 1000, 1e12, 64
 local QUEUES = { 'generate', 'execute', 'deliver' }
+local LIMITED = { 'generate', 'execute' } -- webhook messages are ours: no limit of a tenant holds them up
+local PARKED = P .. 'parked'
 
 local function clock()
   local t = redis.call('TIME')
@@ -17,30 +19,52 @@ local function limit_of(tenant, name, configured)
   return tonumber(redis.call('HGET', P .. 'tenant:' .. tenant, name) or '') or tonumber(configured)
 end
 
--- Jobs of the tenant that wait ('queued') or run ('running'). Webhook messages are ours and not counted.
+-- Jobs of the tenant that wait ('queued') or run ('running').
 local function count_of(tenant, name)
   return tonumber(redis.call('HGET', queue_key('generate', name), tenant) or 0)
     + tonumber(redis.call('HGET', queue_key('execute', name), tenant) or 0)
 end
 
--- One token is enough: whoever takes it claims, and claim puts it back while work remains.
-local function wake(queue)
-  local key = queue_key(queue, 'wake')
+-- One token of each kind is enough: whoever takes it claims, and claim puts it back while work remains.
+-- 'wake': there is work. 'wake_idle': there is work of a tenant that has nothing running, for which also the slots
+-- are there that workers keep.
+local function wake(queue, name)
+  local key = queue_key(queue, name)
   if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, 1) end
 end
 
--- A tenant stands in the set while it has ready jobs; the lowest score goes first: fewest running, then
--- longest not served.
-local function offer(queue, tenant)
+-- A tenant stands in the set while it has ready jobs and is not parked; the lowest score goes first: fewest
+-- running, then longest not served.
+local function place(queue, tenant)
   local running = tonumber(redis.call('HGET', queue_key(queue, 'running'), tenant) or 0)
   local turn = tonumber(redis.call('HGET', queue_key(queue, 'turn'), tenant) or 0)
   redis.call('ZADD', queue_key(queue, 'tenants'), running * TURNS + turn, tenant)
+  return running
+end
+
+local function offer(queue, tenant)
+  if queue ~= 'deliver' and redis.call('SISMEMBER', PARKED, tenant) == 1 then return end
+  local running = place(queue, tenant)
+  wake(queue, 'wake')
+  if running == 0 then wake(queue, 'wake_idle') end
+end
+
+-- A tenant at its limit of running jobs is in no set until one of them ends.
+local function park(tenant)
+  redis.call('SADD', PARKED, tenant)
+  for _, queue in ipairs(LIMITED) do redis.call('ZREM', queue_key(queue, 'tenants'), tenant) end
+end
+
+local function unpark(tenant)
+  if redis.call('SREM', PARKED, tenant) == 0 then return end
+  for _, queue in ipairs(LIMITED) do
+    if redis.call('LLEN', queue_key(queue, 'ready:' .. tenant)) > 0 then offer(queue, tenant) end
+  end
 end
 
 local function enqueue(queue, tenant, id, at_front)
   redis.call(at_front and 'LPUSH' or 'RPUSH', queue_key(queue, 'ready:' .. tenant), id)
   offer(queue, tenant)
-  wake(queue)
 end
 
 local function count(queue, name, tenant, step)
@@ -64,6 +88,7 @@ end
 local function end_running(queue, tenant, id)
   redis.call('ZREM', queue_key(queue, 'leases'), id)
   count(queue, 'running', tenant, -1)
+  if queue ~= 'deliver' then unpark(tenant) end
   if redis.call('ZSCORE', queue_key(queue, 'tenants'), tenant) then offer(queue, tenant) end
 end
 

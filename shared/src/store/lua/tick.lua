@@ -8,4 +8,6 @@ local reclaim = reclaim_allowed(now, tonumber(ARGV[1]))
 for _, queue in ipairs(QUEUES) do sweep(queue, now, reclaim) end
 local old = redis.call('ZRANGEBYSCORE', P .. 'finals', '-inf', now - tonumber(ARGV[2]), 'LIMIT', 0, tonumber(ARGV[3]))
 for _, id in ipairs(old) do erase(id) end
+-- A limit may have been raised: a few tenants at theirs are offered again, and claim parks those that still are.
+for _, tenant in ipairs(redis.call('SRANDMEMBER', PARKED, 16)) do unpark(tenant) end
 return #old
