@@ -27,9 +27,9 @@ struct Tenant {
 
 impl Tenant {
     async fn start(stack: &Stack, name: &str) -> Self {
-        let store = Store::new(&StoreConfig::new(stack.redis.url())).unwrap();
+        let store = Store::new(&StoreConfig::new(stack.redis.url())).expect("an address");
         let (news, _) = Hub::for_events(store.clone(), CancellationToken::new());
-        let tenant = Self { name: name.parse().unwrap(), workflow: WorkflowId::new(), store, news };
+        let tenant = Self { name: name.parse().expect("a name"), workflow: WorkflowId::new(), store, news };
         let input = GenerateInput {
             description: "Return the input".to_owned(),
             code: Some(ECHO.to_owned()),
@@ -42,7 +42,7 @@ impl Tenant {
             metadata: "{}".to_owned(),
         };
         let creates = NewVersion { source: Source::Supplied, workflow: Some(workflow) };
-        let job = tenant.job(Queue::Generate, serde_json::to_string(&input).unwrap());
+        let job = tenant.job(Queue::Generate, json!(input).to_string());
         let id = tenant.submit(job, Some(creates)).await;
         assert_eq!(tenant.wait(id).await.status, JobStatus::Succeeded);
         tenant
@@ -69,19 +69,19 @@ impl Tenant {
 
     async fn submit(&self, job: JobSpec, creates: Option<NewVersion>) -> JobId {
         let submission = Submission { job, creates, idempotency: None, queued_max: 0 };
-        enqueue(&self.store, submission).await.unwrap().job_id
+        enqueue(&self.store, submission).await.expect("accepted").job_id
     }
 
     async fn execute(&self) -> JobId {
         let input = ExecuteInput { user_input: "hello".to_owned(), file_ids: Vec::new() };
-        self.submit(self.job(Queue::Execute, serde_json::to_string(&input).unwrap()), None).await
+        self.submit(self.job(Queue::Execute, json!(input).to_string()), None).await
     }
 
     async fn wait(&self, id: JobId) -> Job {
         let mut news = self.news.listen(id);
         let ended = async {
             loop {
-                let job = self.store.job(&self.name, id).await.unwrap().unwrap();
+                let job = self.store.job(&self.name, id).await.expect("Redis answers").expect("it exists");
                 if job.status.is_final() {
                     return job;
                 }

@@ -137,7 +137,7 @@ impl Model {
         while claimed.len() < n + kept {
             let lines = self.lines[queue].iter_mut().zip(&mut self.limits);
             let waiting =
-                lines.filter(|(line, limits)| !line.ready.is_empty() && !(queue == 0 && limits.parked));
+                lines.filter(|(line, limits)| !line.ready.is_empty() && (queue == 1 || !limits.parked));
             // Names and turns go the same way: tenants that were never served are ordered by name.
             let Some((line, limits)) = waiting.min_by_key(|(line, _)| (line.running, line.turn)) else {
                 break;
