@@ -76,6 +76,7 @@ const SLOTS_PER_KEPT_SLOT: usize = 8;
 /// back at once.
 pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -> Result<(), StartError> {
     let name = format!("worker-{}", uuid::Uuid::now_v7().simple());
+    let Config { concurrency, tenant_running_max, .. } = config;
     let store = Store::new(&config.store)?;
     let Outside { generator, search, chat } = Outside::new(&config.providers)?;
     let ended = CancellationToken::new();
@@ -114,21 +115,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
 
     let mut monitor = Monitor::new();
     for queue in config.queues {
-        let slots = match queue {
-            Queue::Execute => config.concurrency,
-            Queue::Generate => config.concurrency.min(GENERATE_SLOTS),
-            Queue::Deliver => DELIVER_SLOTS,
-        };
-        let kept = slots.div_ceil(SLOTS_PER_KEPT_SLOT);
-        let consumer = Consumer {
-            queue,
-            worker: name.clone(),
-            slots: Arc::new(Semaphore::new(slots + kept)),
-            kept,
-            tenant_running_max: config.tenant_running_max,
-            leases: leases.clone(),
-            shutdown: shutdown.clone(),
-        };
+        let consumer = consumer(queue, &name, concurrency, tenant_running_max, &leases, &shutdown);
         monitor = consume::serve(monitor, &environment, &store, consumer);
     }
     let signal = {
@@ -148,6 +135,32 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     cells.close().await;
     tracing::info!(worker = name, "Worker {name} has ended.");
     Ok(())
+}
+
+/// How this worker serves a queue.
+fn consumer(
+    queue: Queue,
+    worker: &str,
+    concurrency: usize,
+    tenant_running_max: u64,
+    leases: &Leases,
+    shutdown: &CancellationToken,
+) -> Consumer {
+    let slots = match queue {
+        Queue::Execute => concurrency,
+        Queue::Generate => concurrency.min(GENERATE_SLOTS),
+        Queue::Deliver => DELIVER_SLOTS,
+    };
+    let kept = slots.div_ceil(SLOTS_PER_KEPT_SLOT);
+    Consumer {
+        queue,
+        worker: worker.to_owned(),
+        slots: Arc::new(Semaphore::new(slots + kept)),
+        kept,
+        tenant_running_max,
+        leases: leases.clone(),
+        shutdown: shutdown.clone(),
+    }
 }
 
 /// Runs may finish for a while after shutdown; then they are stopped, and their jobs handed back.

@@ -138,7 +138,7 @@ impl Fixture {
 
     /// A worker claims the next job of a queue.
     pub async fn claim(&self, queue: Queue) -> (JobSpec, Claim) {
-        let mut answer = self.store.claim(queue, "worker-1", 1).await.unwrap();
+        let mut answer = self.store.claim(queue, "worker-1", shared::store::Room::of(1)).await.unwrap();
         answer.jobs.pop().expect("a job is waiting")
     }
 

@@ -29,7 +29,8 @@ async fn whoever_waits_is_woken_by_the_end_of_the_job() {
         tokio::spawn(post)
     };
     let claimed = loop {
-        let mut answer = api.store.claim(Queue::Execute, "worker-1", 1).await.unwrap();
+        let mut answer =
+            api.store.claim(Queue::Execute, "worker-1", shared::store::Room::of(1)).await.unwrap();
         if let Some(claimed) = answer.jobs.pop() {
             break claimed;
         }

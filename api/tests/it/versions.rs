@@ -331,7 +331,14 @@ async fn an_erased_job_leaves_nothing() {
     send(&api, "DELETE", &path, &[], None).await.problem(404, "not_found");
     assert!(!api.redis.holds("canary"));
     // Where its message stood in line nothing stands any more, as the next worker that looks finds out.
-    assert!(api.store.claim(Queue::Deliver, "worker-1", 1).await.unwrap().jobs.is_empty());
+    assert!(
+        api.store
+            .claim(Queue::Deliver, "worker-1", shared::store::Room::of(1))
+            .await
+            .unwrap()
+            .jobs
+            .is_empty()
+    );
     assert!(!api.redis.holds(&id(&job)[4..]));
     api.finish().await;
 }
