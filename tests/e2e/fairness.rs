@@ -41,7 +41,7 @@ impl Tenant {
             description: input.description.clone(),
             metadata: "{}".to_owned(),
         };
-        let creates = NewVersion { source: Source::Supplied, workflow: Some(workflow) };
+        let creates = NewVersion { source: Source::Supplied, workflow: Some(workflow), after: None };
         let job = tenant.job(Queue::Generate, json!(input).to_string());
         let id = tenant.submit(job, Some(creates)).await;
         assert_eq!(tenant.wait(id).await.status, JobStatus::Succeeded);
