@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::pattern::Pattern;
+
 /// A JSON schema a reply has to follow. Kept as text: the order of its properties is the order in which the model
 /// writes them, and a plan written before the code is a better plan.
 #[derive(Debug, Clone, Serialize)]
@@ -42,8 +44,8 @@ pub enum ReplyFormat {
     Json(OutputSchema),
     /// One of these texts, exactly.
     Choice(Vec<String>),
-    /// A text that matches this regular expression as a whole. Enforced by the provider, not checked here.
-    Pattern(String),
+    /// A text that matches this regular expression as a whole.
+    Pattern(Pattern),
 }
 
 #[derive(Deserialize)]
@@ -58,7 +60,7 @@ impl ReplyFormat {
             Self::Text => return None,
             Self::Json(schema) => return Some(schema.clone()),
             Self::Choice(choices) => json!({"type": "string", "enum": choices}),
-            Self::Pattern(pattern) => json!({"type": "string", "pattern": anchored(pattern)}),
+            Self::Pattern(pattern) => json!({"type": "string", "pattern": anchored(pattern.as_str())}),
         };
         let schema = json!({
             "type": "object", "properties": {"answer": field}, "required": ["answer"], "additionalProperties": false,
@@ -81,7 +83,12 @@ impl ReplyFormat {
     /// Checks a reply that was to have this form as it stands.
     pub(crate) fn check(&self, text: String) -> Result<String, &'static str> {
         let fits = match self {
-            Self::Text | Self::Pattern(_) => true,
+            Self::Text => true,
+            Self::Pattern(pattern) => {
+                let trimmed = text.trim();
+                let fits = [text.as_str(), trimmed].into_iter().find(|text| pattern.admits(text));
+                return fits.map(str::to_owned).ok_or("it does not match the expression it was given");
+            }
             Self::Json(_) => serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok(),
             Self::Choice(choices) => {
                 let trimmed = text.trim();
@@ -123,6 +130,14 @@ mod tests {
     fn a_pattern_is_anchored_once() {
         assert_eq!(anchored(r"\d{9}"), r"^(?:\d{9})$");
         assert_eq!(anchored(r"^\d{9}$"), r"^\d{9}$");
+    }
+
+    #[test]
+    fn a_pattern_is_checked_and_outer_blanks_do_not_matter() {
+        let format = ReplyFormat::Pattern(Pattern::new(r"\d{3}|none").unwrap());
+        assert_eq!(format.check(" 123\n".into()), Ok("123".to_owned()));
+        assert!(format.check("123 or so".into()).is_err());
+        assert_eq!(format.unwrap_schema(r#"{"answer":"none"}"#.into()), Ok("none".to_owned()));
     }
 
     #[test]

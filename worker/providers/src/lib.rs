@@ -1,5 +1,5 @@
-//! Clients of the outside world, behind three traits: [`ChatModel`] answers a prompt, [`DocumentSearch`] answers from
-//! documents, [`Generator`] turns a description into a program.
+//! Clients of the outside world, behind four traits: [`ChatModel`] answers a prompt, [`DocumentSearch`] answers from
+//! documents, [`DocumentAnalysis`] reads whole ones, [`Generator`] turns a description into a program.
 //!
 //! Invariants:
 //! - No call outlives its deadline, whatever a provider asks for or fails to do.
@@ -10,6 +10,7 @@
 //!
 //! What is deliberately absent: budgets, journals, tenants and Python. The worker has them.
 
+pub mod analysis;
 pub mod anthropic;
 pub mod chat;
 pub mod context;
@@ -22,11 +23,14 @@ pub mod limits;
 pub mod offline;
 pub mod openai_compatible;
 pub mod paradigm;
+pub mod pattern;
+pub mod reply_schema;
 pub mod retry;
 pub mod search;
 pub mod traffic;
 
-pub use self::offline::{OfflineChat, OfflineGenerator, OfflineSearch};
+pub use self::offline::{OfflineAnalysis, OfflineChat, OfflineGenerator, OfflineSearch};
+pub use analysis::{AnalysisAnswer, AnalysisProgress, AnalysisRequest, DocumentAnalysis, OnProgress};
 pub use anthropic::{AnthropicClient, AnthropicConfig};
 pub use chat::{ChatModel, ChatReply, ChatRequest, SystemBlock};
 pub use context::{CallContext, Meter, Spent, TokenUsage};
@@ -39,4 +43,6 @@ pub use generation::{
 pub use http::{HttpConfig, Transport, http_client, tls_config};
 pub use openai_compatible::{Constraint, OpenAiCompatible, OpenAiCompatibleConfig};
 pub use paradigm::{LightonAsk, ParadigmAnalysis, ParadigmConfig, ParadigmFiles, ParadigmV2};
+pub use pattern::Pattern;
+pub use reply_schema::ReplySchema;
 pub use search::{DocumentSearch, Extract, SearchAnswer, SearchRequest, Source};

@@ -76,8 +76,12 @@ pub const OUTPUT_TOKENS_MAX: u32 = 128_000;
 /// Continuations of a paused turn: one turn of ours uses no server tools, so even one is unusual.
 pub const PAUSED_TURNS_MAX: u32 = 3;
 
-/// Between two looks at a job or file at a provider's.
-pub const POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// Between two looks at a job or file at a provider's: the first soon, because small things are done in a second,
+/// then half as much again each time up to [`POLL_INTERVAL_MAX`].
+pub const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// 3 s between looks at something that takes minutes.
+pub const POLL_INTERVAL_MAX: Duration = Duration::from_secs(3);
 
 /// One such look.
 pub const POLL_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,6 +95,12 @@ pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// Documents of one analysis: each is read whole.
 pub const ANALYSIS_DOCUMENTS_MAX: usize = 50;
 
+/// Pictures of one image analysis, as the provider documents it.
+pub const ANALYSIS_IMAGES_MAX: usize = 5;
+
+/// 200 passages asked for, filtered or kept at a time.
+pub const CHUNKS_MAX: usize = 200;
+
 /// Longest question `/api/v3/ask` takes.
 pub const ASK_QUERY_CHARS_MAX: usize = 1_500;
 
@@ -99,6 +109,33 @@ pub const QUERY_CHARS_MAX: usize = 4_000;
 
 /// Characters of a prompt a program may send: about 100,000 tokens, the smallest window among current models.
 pub const PROMPT_CHARS_MAX: usize = 300_000;
+
+/// 100 workspaces named by a program: more than an installation has.
+pub const WORKSPACE_IDS_MAX: usize = 100;
+
+/// 100 files named by a program: what one search accepts at a time.
+pub const FILE_IDS_MAX: usize = 100;
+
+/// 100 choices for a reply: a classification with more is a search.
+pub const CHOICES_MAX: usize = 100;
+
+/// 500 characters of a regular expression for a reply.
+pub const PATTERN_CHARS_MAX: usize = 500;
+
+/// 1 MiB for a compiled regular expression: a pattern that needs more is an attack.
+pub const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// 1,000 bytes of a text made up to match a regular expression.
+pub const PATTERN_SAMPLE_CHARS_MAX: usize = 1_000;
+
+/// 50 keywords at the top of a reply's schema; there are about a dozen that mean something.
+pub const SCHEMA_FIELDS_MAX: usize = 50;
+
+/// 16 KiB of schema for a reply: grammar compilers refuse larger ones.
+pub const SCHEMA_BYTES_MAX: usize = 16 << 10;
+
+/// 10 levels of a reply's schema: nested deeper it is recursion.
+pub const SCHEMA_DEPTH_MAX: usize = 10;
 
 /// Characters of a step's title in the trace.
 pub const STEP_TITLE_CHARS_MAX: usize = 200;

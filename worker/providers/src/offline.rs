@@ -7,6 +7,7 @@ use ::offline::{DocumentIndex, Language, compile, extract};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::analysis::{AnalysisAnswer, AnalysisRequest, DocumentAnalysis, OnProgress};
 use crate::chat::{ChatModel, ChatReply, ChatRequest};
 use crate::context::{CallContext, TokenUsage};
 use crate::error::ProviderError;
@@ -114,6 +115,28 @@ impl DocumentSearch for OfflineSearch {
         _cx: &'a CallContext,
     ) -> BoxFuture<'a, Result<SearchAnswer, ProviderError>> {
         std::future::ready(self.answer(request)).boxed()
+    }
+
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+}
+
+/// There is nothing to read whole documents with: a request says so.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OfflineAnalysis;
+
+impl DocumentAnalysis for OfflineAnalysis {
+    fn analyze<'a>(
+        &'a self,
+        _request: &'a AnalysisRequest,
+        _progress: OnProgress<'a>,
+        _cx: &'a CallContext,
+    ) -> BoxFuture<'a, Result<AnalysisAnswer, ProviderError>> {
+        let message =
+            "whole documents are read by Paradigm only, and this service has no key for it".to_owned();
+        let error = ProviderError::Rejected { provider: PROVIDER, status: 400, message };
+        std::future::ready(Err(error)).boxed()
     }
 
     fn provider(&self) -> &'static str {

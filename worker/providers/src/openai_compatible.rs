@@ -196,7 +196,7 @@ impl OpenAiCompatible {
             (Constraint::Guided, ReplyFormat::Text) => {}
             (Constraint::Guided, ReplyFormat::Json(schema)) => body.guided_json = Some(schema.clone()),
             (Constraint::Guided, ReplyFormat::Choice(choices)) => body.guided_choice = Some(choices),
-            (Constraint::Guided, ReplyFormat::Pattern(pattern)) => body.guided_regex = Some(pattern),
+            (Constraint::Guided, ReplyFormat::Pattern(pattern)) => body.guided_regex = Some(pattern.as_str()),
         }
         body
     }

@@ -24,7 +24,10 @@ pub(super) const REPLY_SCHEMA: &str = r#"{
       "properties": {
         "id": {"type": "string"},
         "title": {"type": "string"},
-        "tools": {"type": "array", "items": {"type": "string", "enum": ["paradigm_search", "chat_completion"]}}
+        "tools": {"type": "array", "items": {
+          "type": "string",
+          "enum": ["paradigm_search", "paradigm_analyze", "chat_completion"]
+        }}
       },
       "required": ["id", "title", "tools"],
       "additionalProperties": false
@@ -37,7 +40,7 @@ pub(super) const REPLY_SCHEMA: &str = r#"{
         "tool_replies": {"type": "array", "items": {
           "type": "object",
           "properties": {
-            "tool": {"type": "string", "enum": ["paradigm_search", "chat_completion"]},
+            "tool": {"type": "string", "enum": ["paradigm_search", "paradigm_analyze", "chat_completion"]},
             "contains": {"type": "string"},
             "reply": {"type": "string"}
           },

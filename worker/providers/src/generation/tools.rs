@@ -3,10 +3,13 @@
 
 use std::fmt::Write as _;
 
-use crate::limits::{PROMPT_CHARS_MAX, QUERY_CHARS_MAX, STEP_TITLE_CHARS_MAX};
+use crate::limits::{
+    ANALYSIS_DOCUMENTS_MAX, CHOICES_MAX, FILE_IDS_MAX, PATTERN_CHARS_MAX, PROMPT_CHARS_MAX, QUERY_CHARS_MAX,
+    SCHEMA_FIELDS_MAX, STEP_TITLE_CHARS_MAX, WORKSPACE_IDS_MAX,
+};
 
 /// Goes up whenever the meaning of a tool changes: programs generated against another registry are not reused.
-pub const REGISTRY_VERSION: u32 = 1;
+pub const REGISTRY_VERSION: u32 = 2;
 
 /// How a program uses a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +35,26 @@ pub enum ParameterKind {
     Object,
 }
 
-/// One parameter of a tool.
+/// How a parameter is given. What may be left out defaults to `None` (`False` for a flag).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// By place or by name; has to be there.
+    Always,
+    /// By place or by name; may be left out.
+    Maybe,
+    /// By name only; may be left out.
+    ByName,
+}
+
+/// One parameter of a tool; those that have to be given come first, those given by name only last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
     /// What it takes.
     pub kind: ParameterKind,
-    /// Required parameters come first and may be positional; the others are keyword-only and default to `None`
-    /// (`False` for a flag).
-    pub required: bool,
+    /// How it is given.
+    pub given: Given,
     /// Longest text in characters, longest list in items; longer is the program's mistake.
     pub length_max: usize,
 }
@@ -63,45 +76,67 @@ pub struct ToolSpec {
     pub limits: &'static str,
 }
 
+const fn parameter(name: &'static str, kind: ParameterKind, given: Given, length_max: usize) -> Parameter {
+    Parameter { name, kind, given, length_max }
+}
+
 /// All tools.
 pub const TOOLS: &[ToolSpec] = &[
     ToolSpec {
         name: "paradigm_search",
         kind: ToolKind::Call,
-        parameters: &[Parameter {
-            name: "query",
-            kind: ParameterKind::Text,
-            required: true,
-            length_max: QUERY_CHARS_MAX,
-        }],
+        parameters: &[
+            parameter("query", ParameterKind::Text, Given::Always, QUERY_CHARS_MAX),
+            parameter("workspace_ids", ParameterKind::Integers, Given::ByName, WORKSPACE_IDS_MAX),
+            parameter("file_ids", ParameterKind::Integers, Given::ByName, FILE_IDS_MAX),
+            parameter("vision", ParameterKind::Flag, Given::ByName, 0),
+        ],
         doc: "Asks the company's documents one question in natural language and returns the answer as text. \
-              The wording is free prose, may be long, and may say that nothing was found. One question per call.",
-        errors: "ToolError when the search fails for good; transient failures were already retried.",
-        limits: "query: not empty, at most 4,000 characters. Seconds per call.",
+              The wording is free prose, may be long, and may say that nothing was found. One question per call. \
+              Searches the files attached to the run when there are some, else everything the user may search; \
+              workspace_ids and file_ids narrow that further and are used only when the description names such \
+              numbers. vision=True looks at pages as images: scans, drawings, tables in pictures.",
+        errors: "ToolError when the search fails for good, or when nothing named may be searched; transient \
+                 failures were already retried.",
+        limits: "query: not empty, at most 4,000 characters. workspace_ids, file_ids: at most 100. Seconds per call.",
+    },
+    ToolSpec {
+        name: "paradigm_analyze",
+        kind: ToolKind::Call,
+        parameters: &[
+            parameter("query", ParameterKind::Text, Given::Always, QUERY_CHARS_MAX),
+            parameter("document_ids", ParameterKind::Integers, Given::Maybe, ANALYSIS_DOCUMENTS_MAX),
+        ],
+        doc: "Has whole documents read from the first page to the last and returns what the query asks of them as \
+              text: a summary, a comparison, every clause of a kind. Without document_ids it reads the files \
+              attached to the run. For a single fact paradigm_search is the better and faster tool.",
+        errors: "ToolError when the analysis fails for good, or when there is no document the user may read.",
+        limits: "query: not empty, at most 4,000 characters. document_ids: at most 50. Minutes per call.",
     },
     ToolSpec {
         name: "chat_completion",
         kind: ToolKind::Call,
-        parameters: &[Parameter {
-            name: "prompt",
-            kind: ParameterKind::Text,
-            required: true,
-            length_max: PROMPT_CHARS_MAX,
-        }],
+        parameters: &[
+            parameter("prompt", ParameterKind::Text, Given::Always, PROMPT_CHARS_MAX),
+            parameter("choices", ParameterKind::Texts, Given::ByName, CHOICES_MAX),
+            parameter("regex", ParameterKind::Text, Given::ByName, PATTERN_CHARS_MAX),
+            parameter("schema", ParameterKind::Object, Given::ByName, SCHEMA_FIELDS_MAX),
+        ],
         doc: "Sends one prompt to a language model and returns its reply as text. It knows nothing of earlier calls \
-              and has no tools, no web and no documents: whatever it needs has to be in the prompt.",
-        errors: "ToolError when the model declines or fails for good; transient failures were already retried.",
-        limits: "prompt: not empty, at most 300,000 characters. Seconds to a minute per call.",
+              and has no tools, no web and no documents: whatever it needs has to be in the prompt. At most one of \
+              the three gives the reply a form: choices=[\"YES\", \"NO\"] makes it exactly one of these texts, \
+              regex=r\"\\d{9}\" a text that matches as a whole (no look-around, no back-references), \
+              schema={\"type\": \"object\", \"properties\": {...}, \"required\": [...]} the JSON text of such an \
+              object, for json.loads.",
+        errors: "ToolError when the model declines, fails for good or does not keep to the form; transient failures \
+                 were already retried.",
+        limits: "prompt: not empty, at most 300,000 characters. choices: at most 100. regex: at most 500 characters. \
+                 schema: at most 50 keywords at its top, 16 KiB. Seconds to a minute per call.",
     },
     ToolSpec {
         name: "step",
         kind: ToolKind::Context,
-        parameters: &[Parameter {
-            name: "title",
-            kind: ParameterKind::Text,
-            required: true,
-            length_max: STEP_TITLE_CHARS_MAX,
-        }],
+        parameters: &[parameter("title", ParameterKind::Text, Given::Always, STEP_TITLE_CHARS_MAX)],
         doc: "Names a stretch of the run in the trace the user watches: with step(\"Search the documents\"): ...",
         errors: "Never raises.",
         limits: "title: at most 200 characters, the title of a declared step.",
@@ -125,23 +160,34 @@ impl ParameterKind {
     }
 }
 
+impl Parameter {
+    /// Whether a call without it is wrong.
+    pub fn is_required(&self) -> bool {
+        self.given == Given::Always
+    }
+
+    /// Whether it may not be given by place.
+    pub fn is_keyword_only(&self) -> bool {
+        self.given == Given::ByName
+    }
+
+    fn written(&self) -> String {
+        let (name, annotation) = (self.name, self.kind.annotation());
+        match (self.given, self.kind) {
+            (Given::Always, _) => format!("{name}: {annotation}"),
+            (_, ParameterKind::Flag) => format!("{name}: bool = False"),
+            _ => format!("{name}: {annotation} | None = None"),
+        }
+    }
+}
+
 impl ToolSpec {
     /// The signature as Python writes it.
     pub fn signature(&self) -> String {
-        let mut parameters = Vec::new();
-        for parameter in self.parameters {
-            let annotation = parameter.kind.annotation();
-            if parameter.required {
-                parameters.push(format!("{}: {annotation}", parameter.name));
-                continue;
-            }
-            if !parameters.iter().any(|written| written == "*") {
-                parameters.push("*".to_owned());
-            }
-            parameters.push(match parameter.kind {
-                ParameterKind::Flag => format!("{}: bool = False", parameter.name),
-                _ => format!("{}: {annotation} | None = None", parameter.name),
-            });
+        let by_name = self.parameters.iter().position(Parameter::is_keyword_only);
+        let mut parameters: Vec<String> = self.parameters.iter().map(Parameter::written).collect();
+        if let Some(first) = by_name {
+            parameters.insert(first, "*".to_owned());
         }
         let parameters = parameters.join(", ");
         match self.kind {
@@ -179,32 +225,32 @@ mod tests {
         assert_eq!(
             signatures,
             [
-                "async def paradigm_search(query: str) -> str",
-                "async def chat_completion(prompt: str) -> str",
+                "async def paradigm_search(query: str, *, workspace_ids: list[int] | None = None, \
+                 file_ids: list[int] | None = None, vision: bool = False) -> str",
+                "async def paradigm_analyze(query: str, document_ids: list[int] | None = None) -> str",
+                "async def chat_completion(prompt: str, *, choices: list[str] | None = None, \
+                 regex: str | None = None, schema: dict | None = None) -> str",
                 "def step(title: str) -> ContextManager",
             ]
         );
     }
 
     #[test]
-    fn optional_parameters_are_keyword_only() {
-        let optional = |name, kind| Parameter { name, kind, required: false, length_max: 10 };
-        let parameters = vec![
-            Parameter { name: "query", kind: ParameterKind::Text, required: true, length_max: 10 },
-            optional("file_ids", ParameterKind::Integers),
-            optional("vision", ParameterKind::Flag),
-        ];
-        let spec = ToolSpec { parameters: parameters.leak(), name: "find", ..TOOLS[0] };
-        assert_eq!(
-            spec.signature(),
-            "async def find(query: str, *, file_ids: list[int] | None = None, vision: bool = False) -> str"
-        );
+    fn python_takes_the_order_in_which_parameters_are_given() {
+        for tool in TOOLS {
+            let order = |parameter: &Parameter| match parameter.given {
+                Given::Always => 0,
+                Given::Maybe => 1,
+                Given::ByName => 2,
+            };
+            assert!(tool.parameters.is_sorted_by_key(order), "{}", tool.name);
+        }
     }
 
     #[test]
     fn the_limits_told_are_the_limits_kept() {
         for tool in TOOLS {
-            for parameter in tool.parameters {
+            for parameter in tool.parameters.iter().filter(|p| p.kind != ParameterKind::Flag) {
                 let told = tool.limits.replace(',', "");
                 assert!(told.contains(&parameter.length_max.to_string()), "{}: {told}", tool.name);
             }

@@ -3,57 +3,26 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{PROVIDER, ParadigmConfig, plain};
+use super::{PROVIDER, Paradigm, ParadigmConfig, Polling, plain};
+use crate::analysis::{AnalysisAnswer, AnalysisProgress, AnalysisRequest, DocumentAnalysis, OnProgress};
 use crate::context::CallContext;
 use crate::error::{ConfigError, ProviderError};
-use crate::http::{Endpoint, KeyHeader, Patience, Transport};
-use crate::limits::{
-    ANALYSIS_DOCUMENTS_MAX, FRESH_NOT_FOUND_MAX, POLL_INTERVAL, POLL_REQUEST_TIMEOUT, SEARCH_REQUEST_TIMEOUT,
-};
+use crate::http::{Patience, Transport};
+use crate::limits::{ANALYSIS_DOCUMENTS_MAX, FRESH_NOT_FOUND_MAX, POLL_INTERVAL, POLL_REQUEST_TIMEOUT};
 
 const PATH: &str = "/api/v2/chat/document-analysis";
-
-/// A question to whole documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnalysisRequest {
-    /// The question.
-    pub query: String,
-    /// The documents; at least one.
-    pub document_ids: Vec<i64>,
-}
-
-/// How far an analysis is, in the provider's words.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnalysisProgress {
-    /// Such as `processing`.
-    pub status: String,
-    /// As the provider counts.
-    pub progress: Option<f64>,
-    /// Such as the reduction it is in.
-    pub phase: Option<String>,
-}
-
-/// A finished analysis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnalysisAnswer {
-    /// The answer.
-    pub answer: String,
-    /// HTTP requests of this call, polls included.
-    pub requests: u32,
-    /// The provider's id of the last request, for its support.
-    pub request_id: Option<String>,
-}
 
 /// Document analysis of an installation.
 #[derive(Debug, Clone)]
 pub struct ParadigmAnalysis {
-    endpoint: Endpoint,
-    model: Option<String>,
+    paradigm: Paradigm,
     poll_interval: Duration,
 }
 
@@ -97,9 +66,7 @@ impl State {
 impl ParadigmAnalysis {
     /// A client; nothing is sent yet. Clients of one installation share one `transport`.
     pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
-        let endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
-        Ok(Self { endpoint, model: config.model, poll_interval: POLL_INTERVAL })
+        Ok(Self { paradigm: Paradigm::new(config, transport)?, poll_interval: POLL_INTERVAL })
     }
 
     /// The same, polling at another pace.
@@ -108,12 +75,10 @@ impl ParadigmAnalysis {
         Self { poll_interval, ..self }
     }
 
-    /// Starts an analysis and polls it to its end, at most until the deadline of `cx`. `progress` hears of every
-    /// poll.
-    pub async fn analyze(
+    async fn run(
         &self,
         request: &AnalysisRequest,
-        progress: &(dyn Fn(AnalysisProgress) + Send + Sync),
+        progress: OnProgress<'_>,
         cx: &CallContext,
     ) -> Result<AnalysisAnswer, ProviderError> {
         let documents = request.document_ids.len();
@@ -121,11 +86,9 @@ impl ParadigmAnalysis {
             let message = format!("one to {ANALYSIS_DOCUMENTS_MAX} documents can be analysed at a time");
             return Err(ProviderError::Rejected { provider: PROVIDER, status: 403, message });
         }
-        let body =
-            Body { query: &request.query, document_ids: &request.document_ids, model: self.model.as_deref() };
-        let http = self.endpoint.post(PATH, &body)?;
-        let patience = Patience::of(SEARCH_REQUEST_TIMEOUT);
-        let started = self.endpoint.json::<Started>(&http, patience, &request.query, cx).await?;
+        let model = self.paradigm.model.as_deref();
+        let body = Body { query: &request.query, document_ids: &request.document_ids, model };
+        let started = self.paradigm.ask::<Started>(PATH, &body, &request.query, cx).await?;
         let id = plain(&started.value.chat_response_id).filter(|id| is_plain_id(id));
         let id = id.ok_or_else(|| ProviderError::malformed(PROVIDER, "it names no analysis"))?;
         self.poll(&format!("{PATH}/{id}"), started.requests, progress, cx).await
@@ -135,17 +98,15 @@ impl ParadigmAnalysis {
         &self,
         path: &str,
         mut requests: u32,
-        progress: &(dyn Fn(AnalysisProgress) + Send + Sync),
+        progress: OnProgress<'_>,
         cx: &CallContext,
     ) -> Result<AnalysisAnswer, ProviderError> {
-        let begun = Instant::now();
+        let (begun, mut polling) = (Instant::now(), Polling::every(self.poll_interval));
         loop {
-            if Instant::now() + self.poll_interval >= cx.deadline {
-                return Err(ProviderError::Timeout { provider: PROVIDER });
-            }
-            sleep(self.poll_interval).await;
-            let http = self.endpoint.request(Method::GET, path);
-            let state = self.endpoint.json::<State>(&http, Patience::of(POLL_REQUEST_TIMEOUT), "", cx).await;
+            polling.wait(cx).await?;
+            let endpoint = &self.paradigm.endpoint;
+            let http = endpoint.request(Method::GET, path);
+            let state = endpoint.json::<State>(&http, Patience::of(POLL_REQUEST_TIMEOUT), "", cx).await;
             let state = match state {
                 // Just started: not known everywhere yet.
                 Err(ProviderError::Rejected { status: 404, .. }) if begun.elapsed() < FRESH_NOT_FOUND_MAX => {
@@ -170,6 +131,21 @@ impl ParadigmAnalysis {
                 _ => {}
             }
         }
+    }
+}
+
+impl DocumentAnalysis for ParadigmAnalysis {
+    fn analyze<'a>(
+        &'a self,
+        request: &'a AnalysisRequest,
+        progress: OnProgress<'a>,
+        cx: &'a CallContext,
+    ) -> BoxFuture<'a, Result<AnalysisAnswer, ProviderError>> {
+        self.run(request, progress, cx).boxed()
+    }
+
+    fn provider(&self) -> &'static str {
+        PROVIDER
     }
 }
 

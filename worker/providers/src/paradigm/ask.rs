@@ -1,26 +1,20 @@
 //! `POST /api/v3/ask`: one question, one answer, with the chunks it rests on.
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PROVIDER, ParadigmConfig, bounded, check_scope, plain};
-use crate::context::{CallContext, TokenUsage};
-use crate::error::{ConfigError, ProviderError};
-use crate::http::{Endpoint, KeyHeader, Patience, Transport};
-use crate::limits::{ASK_QUERY_CHARS_MAX, SEARCH_REQUEST_TIMEOUT};
-use crate::search::{DocumentSearch, Extract, SearchAnswer, SearchRequest, Source};
+use super::search::Dialect;
+use super::{PROVIDER, plain};
+use crate::error::ProviderError;
+use crate::limits::ASK_QUERY_CHARS_MAX;
+use crate::search::{Extract, SearchRequest, Source};
 
-/// Question answering of the newer platform.
-#[derive(Debug, Clone)]
-pub struct LightonAsk {
-    endpoint: Endpoint,
-    model: Option<String>,
-}
+/// The newer platform's question answering.
+#[derive(Debug, Clone, Copy)]
+pub struct V3;
 
 #[derive(Debug, Serialize)]
-struct Body<'a> {
+pub(super) struct Body<'a> {
     query: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_id: Option<&'a [i64]>,
@@ -33,7 +27,7 @@ struct Body<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Reply {
+pub(super) struct Reply {
     answer: String,
     #[serde(default)]
     results: Option<Vec<Chunk>>,
@@ -87,50 +81,26 @@ fn by_document(chunks: Vec<Chunk>) -> Vec<Source> {
     sources
 }
 
-impl LightonAsk {
-    /// A client; nothing is sent yet. Clients of one process share one `transport`.
-    pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
-        let endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
-        Ok(Self { endpoint, model: config.model })
-    }
+impl Dialect for V3 {
+    const PATH: &'static str = "/api/v3/ask";
+    type Body<'a> = Body<'a>;
+    type Reply = Reply;
 
-    async fn ask(&self, request: &SearchRequest, cx: &CallContext) -> Result<SearchAnswer, ProviderError> {
-        check_scope(request)?;
+    fn body<'a>(request: &'a SearchRequest, model: Option<&'a str>) -> Result<Body<'a>, ProviderError> {
         if request.query.chars().count() > ASK_QUERY_CHARS_MAX {
             let message = format!("a question may have {ASK_QUERY_CHARS_MAX} characters");
             return Err(ProviderError::TooLong { provider: PROVIDER, message });
         }
-        let body = Body {
+        Ok(Body {
             query: &request.query,
             workspace_id: request.workspace_ids.as_deref(),
             file_id: request.file_ids.as_deref(),
             mode: request.vision.then_some("vision"),
-            model: self.model.as_deref(),
-        };
-        let http = self.endpoint.post("/api/v3/ask", &body)?;
-        let patience = Patience::of(SEARCH_REQUEST_TIMEOUT);
-        let answer = self.endpoint.json::<Reply>(&http, patience, &request.query, cx).await?;
-        Ok(SearchAnswer {
-            answer: answer.value.answer,
-            sources: bounded(by_document(answer.value.results.unwrap_or_default()).into_iter()),
-            usage: TokenUsage::default(),
-            requests: answer.requests,
-            request_id: answer.request_id,
+            model,
         })
     }
-}
 
-impl DocumentSearch for LightonAsk {
-    fn search<'a>(
-        &'a self,
-        request: &'a SearchRequest,
-        cx: &'a CallContext,
-    ) -> BoxFuture<'a, Result<SearchAnswer, ProviderError>> {
-        self.ask(request, cx).boxed()
-    }
-
-    fn provider(&self) -> &'static str {
-        PROVIDER
+    fn read(reply: Reply) -> (String, Vec<Source>) {
+        (reply.answer, by_document(reply.results.unwrap_or_default()))
     }
 }

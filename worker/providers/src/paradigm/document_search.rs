@@ -1,26 +1,19 @@
 //! `POST /api/v2/chat/document-search`.
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{PROVIDER, ParadigmConfig, bounded, check_scope, plain};
-use crate::context::{CallContext, TokenUsage};
-use crate::error::{ConfigError, ProviderError};
-use crate::http::{Endpoint, KeyHeader, Patience, Transport};
-use crate::limits::SEARCH_REQUEST_TIMEOUT;
-use crate::search::{DocumentSearch, Extract, SearchAnswer, SearchRequest, Source};
+use super::plain;
+use super::search::Dialect;
+use crate::error::ProviderError;
+use crate::search::{Extract, SearchRequest, Source};
 
-/// Document search of an installation, version 2 of its API.
-#[derive(Debug, Clone)]
-pub struct ParadigmV2 {
-    endpoint: Endpoint,
-    model: Option<String>,
-}
+/// Version 2 of an installation's document search.
+#[derive(Debug, Clone, Copy)]
+pub struct V2;
 
 #[derive(Debug, Serialize)]
-struct Body<'a> {
+pub(super) struct Body<'a> {
     query: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     workspace_ids: Option<&'a [i64]>,
@@ -33,7 +26,7 @@ struct Body<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Reply {
+pub(super) struct Reply {
     answer: String,
     #[serde(default)]
     documents: Option<Vec<Document>>,
@@ -70,47 +63,23 @@ impl Document {
     }
 }
 
-impl ParadigmV2 {
-    /// A client; nothing is sent yet. Clients of one process share one `transport`.
-    pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
-        let endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
-        Ok(Self { endpoint, model: config.model })
-    }
+impl Dialect for V2 {
+    const PATH: &'static str = "/api/v2/chat/document-search";
+    type Body<'a> = Body<'a>;
+    type Reply = Reply;
 
-    async fn ask(&self, request: &SearchRequest, cx: &CallContext) -> Result<SearchAnswer, ProviderError> {
-        check_scope(request)?;
-        let body = Body {
+    fn body<'a>(request: &'a SearchRequest, model: Option<&'a str>) -> Result<Body<'a>, ProviderError> {
+        Ok(Body {
             query: &request.query,
             workspace_ids: request.workspace_ids.as_deref(),
             file_ids: request.file_ids.as_deref(),
-            model: self.model.as_deref(),
+            model,
             tool: request.vision.then_some("VisionDocumentSearch"),
-        };
-        let http = self.endpoint.post("/api/v2/chat/document-search", &body)?;
-        let patience = Patience::of(SEARCH_REQUEST_TIMEOUT);
-        let answer = self.endpoint.json::<Reply>(&http, patience, &request.query, cx).await?;
-        let documents = answer.value.documents.unwrap_or_default();
-        Ok(SearchAnswer {
-            answer: answer.value.answer,
-            sources: bounded(documents.into_iter().map(Document::source)),
-            usage: TokenUsage::default(),
-            requests: answer.requests,
-            request_id: answer.request_id,
         })
     }
-}
 
-impl DocumentSearch for ParadigmV2 {
-    fn search<'a>(
-        &'a self,
-        request: &'a SearchRequest,
-        cx: &'a CallContext,
-    ) -> BoxFuture<'a, Result<SearchAnswer, ProviderError>> {
-        self.ask(request, cx).boxed()
-    }
-
-    fn provider(&self) -> &'static str {
-        PROVIDER
+    fn read(reply: Reply) -> (String, Vec<Source>) {
+        let documents = reply.documents.unwrap_or_default();
+        (reply.answer, documents.into_iter().map(Document::source).collect())
     }
 }

@@ -9,12 +9,13 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{PROVIDER, ParadigmConfig};
+use super::chunks::{Chunk, WireChunks};
+use super::{PROVIDER, Paradigm, ParadigmConfig, Polling};
 use crate::context::CallContext;
 use crate::error::{ConfigError, ProviderError};
-use crate::http::{Endpoint, KeyHeader, Patience, Transport};
+use crate::http::{Patience, Transport};
 use crate::limits::{FRESH_NOT_FOUND_MAX, POLL_INTERVAL, POLL_REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 
 const PATH: &str = "/api/v2/files";
@@ -59,7 +60,7 @@ pub struct StoredFile {
 /// The documents of an installation.
 #[derive(Debug, Clone)]
 pub struct ParadigmFiles {
-    endpoint: Endpoint,
+    paradigm: Paradigm,
     poll_interval: Duration,
 }
 
@@ -100,10 +101,8 @@ fn status(text: &str) -> FileStatus {
 
 impl ParadigmFiles {
     /// A client; nothing is sent yet. Clients of one installation share one `transport`.
-    pub fn new(config: &ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
-        let endpoint =
-            Endpoint::new(PROVIDER, &config.base_url, &config.api_key, KeyHeader::Bearer, transport)?;
-        Ok(Self { endpoint, poll_interval: POLL_INTERVAL })
+    pub fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
+        Ok(Self { paradigm: Paradigm::new(config, transport)?, poll_interval: POLL_INTERVAL })
     }
 
     /// The same, polling at another pace.
@@ -123,19 +122,29 @@ impl ParadigmFiles {
                 message: "the media type of the file is not one".to_owned(),
             })?;
         let form = Form::new().text("purpose", "documents").part("file", content);
-        let http = self.endpoint.request(Method::POST, PATH).multipart(form);
-        self.endpoint.json_once::<WireFile>(http, Patience::of(UPLOAD_TIMEOUT), cx).await?.value.read()
+        let http = self.paradigm.endpoint.request(Method::POST, PATH).multipart(form);
+        self.paradigm
+            .endpoint
+            .json_once::<WireFile>(http, Patience::of(UPLOAD_TIMEOUT), cx)
+            .await?
+            .value
+            .read()
     }
 
     /// How a document is doing.
     pub async fn file(&self, id: i64, cx: &CallContext) -> Result<StoredFile, ProviderError> {
-        let http = self.endpoint.request(Method::GET, &format!("{PATH}/{id}"));
-        self.endpoint.json::<WireFile>(&http, Patience::of(POLL_REQUEST_TIMEOUT), "", cx).await?.value.read()
+        let http = self.paradigm.endpoint.request(Method::GET, &format!("{PATH}/{id}"));
+        self.paradigm
+            .endpoint
+            .json::<WireFile>(&http, Patience::of(POLL_REQUEST_TIMEOUT), "", cx)
+            .await?
+            .value
+            .read()
     }
 
     /// Waits until a document just uploaded is ready or has failed, at most until the deadline of `cx`.
     pub async fn settled(&self, id: i64, cx: &CallContext) -> Result<StoredFile, ProviderError> {
-        let begun = Instant::now();
+        let (begun, mut polling) = (Instant::now(), Polling::every(self.poll_interval));
         loop {
             match self.file(id, cx).await {
                 // Just uploaded: not known everywhere yet.
@@ -144,17 +153,21 @@ impl ParadigmFiles {
                 Ok(StoredFile { status: FileStatus::Processing, .. }) => {}
                 settled => return settled,
             }
-            if Instant::now() + self.poll_interval >= cx.deadline {
-                return Err(ProviderError::Timeout { provider: PROVIDER });
-            }
-            sleep(self.poll_interval).await;
+            polling.wait(cx).await?;
         }
+    }
+
+    /// The passages a document was cut into, with what the provider knows of each; none while it is processed.
+    pub async fn chunks(&self, id: i64, cx: &CallContext) -> Result<Vec<Chunk>, ProviderError> {
+        let http = self.paradigm.endpoint.request(Method::GET, &format!("{PATH}/{id}/chunks"));
+        let patience = Patience::of(POLL_REQUEST_TIMEOUT);
+        Ok(self.paradigm.endpoint.json::<WireChunks>(&http, patience, "", cx).await?.value.read())
     }
 
     /// Deletes a document; one that is already gone is deleted.
     pub async fn delete(&self, id: i64, cx: &CallContext) -> Result<(), ProviderError> {
-        let http = self.endpoint.request(Method::DELETE, &format!("{PATH}/{id}"));
-        match self.endpoint.done(&http, Patience::of(POLL_REQUEST_TIMEOUT), cx).await {
+        let http = self.paradigm.endpoint.request(Method::DELETE, &format!("{PATH}/{id}"));
+        match self.paradigm.endpoint.done(&http, Patience::of(POLL_REQUEST_TIMEOUT), cx).await {
             Ok(()) | Err(ProviderError::Rejected { status: 404, .. }) => Ok(()),
             Err(error) => Err(error),
         }

@@ -3,20 +3,39 @@
 
 mod analysis;
 mod ask;
+mod chunks;
 mod document_search;
 mod files;
+mod image;
+mod search;
+
+use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
 use url::Url;
 
-pub use self::analysis::{AnalysisAnswer, AnalysisProgress, AnalysisRequest, ParadigmAnalysis};
-pub use self::ask::LightonAsk;
-pub use self::document_search::ParadigmV2;
+pub use self::analysis::ParadigmAnalysis;
+pub use self::ask::V3;
+pub use self::chunks::{Chunk, ParadigmChunks};
+pub use self::document_search::V2;
 pub use self::files::{FileStatus, ParadigmFiles, StoredFile, Upload};
+pub use self::image::ParadigmImages;
+pub use self::search::ParadigmSearch;
 
-use crate::error::ProviderError;
-use crate::limits::{EXTRACT_CHARS_MAX, EXTRACTS_PER_SOURCE_MAX, SOURCES_MAX};
+use crate::context::CallContext;
+use crate::error::{ConfigError, ProviderError};
+use crate::http::{Answer, Endpoint, KeyHeader, Patience, Transport};
+use crate::limits::{
+    EXTRACT_CHARS_MAX, EXTRACTS_PER_SOURCE_MAX, POLL_INTERVAL_MAX, SEARCH_REQUEST_TIMEOUT, SOURCES_MAX,
+};
 use crate::search::{Extract, SearchRequest, Source};
+
+/// Document search of an installation, version 2 of its API.
+pub type ParadigmV2 = ParadigmSearch<V2>;
+/// Question answering of the newer platform.
+pub type LightonAsk = ParadigmSearch<V3>;
 
 /// The name of this provider.
 pub const PROVIDER: &str = "paradigm";
@@ -30,6 +49,54 @@ pub struct ParadigmConfig {
     pub api_key: SecretString,
     /// `None` leaves it to the installation.
     pub model: Option<String>,
+}
+
+/// An installation as all its clients reach it.
+#[derive(Debug, Clone)]
+struct Paradigm {
+    endpoint: Endpoint,
+    model: Option<String>,
+}
+
+impl Paradigm {
+    fn new(config: ParadigmConfig, transport: Transport) -> Result<Self, ConfigError> {
+        let ParadigmConfig { base_url, api_key, model } = config;
+        Ok(Self {
+            endpoint: Endpoint::new(PROVIDER, &base_url, &api_key, KeyHeader::Bearer, transport)?,
+            model,
+        })
+    }
+
+    /// Posts a question; `sent` is its text, which no error may repeat.
+    async fn ask<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+        sent: &str,
+        cx: &CallContext,
+    ) -> Result<Answer<T>, ProviderError> {
+        let http = self.endpoint.post(path, body)?;
+        self.endpoint.json::<T>(&http, Patience::of(SEARCH_REQUEST_TIMEOUT), sent, cx).await
+    }
+}
+
+/// The waits between looks at something that takes its time: longer each time.
+struct Polling(Duration);
+
+impl Polling {
+    fn every(first: Duration) -> Self {
+        Self(first)
+    }
+
+    /// Waits; `Err` when the call would be over before.
+    async fn wait(&mut self, cx: &CallContext) -> Result<(), ProviderError> {
+        if Instant::now() + self.0 >= cx.deadline {
+            return Err(ProviderError::Timeout { provider: PROVIDER });
+        }
+        sleep(self.0).await;
+        self.0 = (self.0 * 3 / 2).min(POLL_INTERVAL_MAX);
+        Ok(())
+    }
 }
 
 /// A scope that allows nothing must not be sent: an empty list means "everything" to some servers.

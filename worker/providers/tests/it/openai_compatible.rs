@@ -95,7 +95,9 @@ async fn each_form_of_reply_is_asked_for_in_the_words_of_the_server() {
     .await;
     ask(&upstream, Constraint::Guided, ReplyFormat::Json(schema())).await.unwrap();
     assert_eq!(ask(&upstream, Constraint::Guided, choice()).await.unwrap().text, "OUI");
-    ask(&upstream, Constraint::Guided, ReplyFormat::Pattern(r"\d+".into())).await.unwrap();
+    ask(&upstream, Constraint::Guided, ReplyFormat::Pattern(providers::Pattern::new(r"\d+").unwrap()))
+        .await
+        .unwrap();
     ask(&upstream, Constraint::ResponseFormat, ReplyFormat::Json(schema())).await.unwrap();
     assert_eq!(ask(&upstream, Constraint::ResponseFormat, choice()).await.unwrap().text, "NON");
     let bodies: Vec<Value> = upstream.seen().into_iter().map(|seen| seen.body).collect();

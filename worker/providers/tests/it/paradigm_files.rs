@@ -4,8 +4,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use providers::paradigm::{AnalysisRequest, FileStatus, Upload};
-use providers::{CallContext, ParadigmAnalysis, ParadigmConfig, ParadigmFiles, ProviderError};
+use providers::paradigm::{FileStatus, Upload};
+use providers::{
+    AnalysisRequest, CallContext, DocumentAnalysis as _, ParadigmAnalysis, ParadigmConfig, ParadigmFiles,
+    ProviderError,
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -22,7 +25,7 @@ fn analysis(upstream: &Upstream) -> ParadigmAnalysis {
 }
 
 fn files(upstream: &Upstream) -> ParadigmFiles {
-    ParadigmFiles::new(&config(upstream), transport()).unwrap().with_poll_interval(TICK)
+    ParadigmFiles::new(config(upstream), transport()).unwrap().with_poll_interval(TICK)
 }
 
 fn cx() -> CallContext {
@@ -54,7 +57,7 @@ async fn an_analysis_is_started_and_polled_to_its_end() {
     ])
     .await;
     let heard = Mutex::new(Vec::new());
-    let listen = |progress: providers::paradigm::AnalysisProgress| {
+    let listen = |progress: providers::AnalysisProgress| {
         heard.lock().unwrap().push((progress.status, progress.progress));
     };
     let answer = analysis(&upstream).analyze(&question(), &listen, &cx()).await.unwrap();
