@@ -20,6 +20,7 @@ mod replay;
 mod secrets;
 mod slow_clients;
 mod streams;
+mod tools;
 mod waiting;
 mod webhooks;
 

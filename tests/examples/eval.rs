@@ -76,7 +76,8 @@ async fn evaluate(samples: usize, wanted: &[String]) -> Result<Report, String> {
     room.tools = worker::tools::declarations();
     let cells = CellRoom::start(room, CancellationToken::new()).await.map_err(|error| error.to_string())?;
     let bench = Bench { cells: &cells, limits: &config.limits, stop: CancellationToken::new() };
-    let generator = outside.generator.as_ref();
+    let operators = outside.operators();
+    let generator = operators.generator.as_ref();
     let mut report = Report::new(generator.provider(), generator.model(), samples);
     let cases = run::cases();
     for case in cases.iter().filter(|case| wanted.is_empty() || wanted.iter().any(|id| case["id"] == **id)) {

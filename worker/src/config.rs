@@ -129,7 +129,7 @@ pub enum GeneratorChoice {
 }
 
 /// Keys and addresses of the outside world.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ProviderConfig {
     /// Who writes programs.
     pub generator: GeneratorChoice,

@@ -1,11 +1,10 @@
 //! What jobs are carried out with: made once at the start, passed to every handler, never global.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use providers::{ChatModel, DocumentSearch, Generator};
 use shared::{job::Sandbox, seal::Sealer, store::Store};
 
-use crate::{cell::CellRoom, config::JobLimits, deliver::Deliverer, programs::Programs};
+use crate::{cell::CellRoom, config::JobLimits, deliver::Deliverer, outside::Outside, programs::Programs};
 
 /// The dependencies of all handlers.
 pub struct Environment {
@@ -17,12 +16,8 @@ pub struct Environment {
     pub sandbox: Sandbox,
     /// Programs of recent executions.
     pub programs: Programs,
-    /// Writes programs.
-    pub generator: Arc<dyn Generator>,
-    /// Answers `paradigm_search`.
-    pub search: Arc<dyn DocumentSearch>,
-    /// Answers `chat_completion`.
-    pub chat: Arc<dyn ChatModel>,
+    /// Who writes, searches, reads and answers, for each tenant.
+    pub outside: Outside,
     /// Sends webhooks.
     pub deliverer: Deliverer,
     /// Opens webhook secrets.
@@ -33,10 +28,6 @@ pub struct Environment {
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Environment")
-            .field("generator", &self.generator.provider())
-            .field("search", &self.search.provider())
-            .field("chat", &self.chat.provider())
-            .finish_non_exhaustive()
+        f.debug_struct("Environment").field("outside", &self.outside).finish_non_exhaustive()
     }
 }

@@ -39,7 +39,8 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
     let Some(recorder) = Recorder::start(environment, job_id, attempt).await else {
         return Outcome::Ours("the journal does not read".to_owned());
     };
-    let host = Arc::new(ToolHost::new(environment.clone(), recorder.clone(), time.deadline, &input));
+    let host = ToolHost::new(environment.clone(), recorder.clone(), attempt, time.deadline, job, &input);
+    let host = Arc::new(host);
     let spec = RunSpec {
         program,
         task: RunTask::Execute { user_input: input.user_input },

@@ -78,7 +78,8 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let name = format!("worker-{}", uuid::Uuid::now_v7().simple());
     let Config { concurrency, tenant_running_max, .. } = config;
     let store = Store::new(&config.store)?;
-    let Outside { generator, search, chat } = Outside::new(&config.providers)?;
+    let outside = Outside::new(&config.providers)?;
+    let operators = outside.operators();
     let ended = CancellationToken::new();
     let cells = CellRoom::start(cells(&config, runner), ended.clone()).await?;
     let report = presence::report(&name, &config, &cells);
@@ -87,9 +88,9 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         tier = report.sandbox_tier,
         layers = report.sandbox_layers.join(", "),
         python = report.python_version,
-        generator = generator.provider(),
-        search = search.provider(),
-        chat = chat.provider(),
+        generator = operators.generator.provider(),
+        search = operators.search.provider(),
+        chat = operators.chat.provider(),
         concurrency = config.concurrency,
         "Worker {name} is ready."
     );
@@ -98,9 +99,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         cells: cells.clone(),
         sandbox: Sandbox { tier: report.sandbox_tier.clone(), layers: report.sandbox_layers.clone() },
         programs: Programs::default(),
-        generator,
-        search,
-        chat,
+        outside,
         deliverer: Deliverer::new(config.webhook_schedule.into(), config.webhook_allow_private)?,
         sealer: config.sealer,
         limits: config.limits,

@@ -1,29 +1,72 @@
-//! The clients of the outside world, as the configuration names them. Keys end here: handlers get traits.
+//! The clients of the outside world, as the configuration and the tenants' own credentials name them. Keys end here:
+//! handlers get traits.
+//!
+//! A tenant's own key is used for it alone. The operator's keys serve the operator's tenant and those it grants them
+//! to; for any other a provider it has no key for says so. Where the operator has no key either, everybody gets the
+//! offline stand-in.
 
-use std::{io, sync::Arc};
+mod denied;
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use offline::DocumentIndex;
 use providers::{
-    AnthropicClient, AnthropicConfig, ChatModel, ConfigError, Constraint, DocumentSearch, Generator,
-    HttpConfig, LightonAsk, ModelGenerator, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmConfig,
-    ParadigmV2, Transport, anthropic, http_client,
-    offline::{OfflineChat, OfflineGenerator, OfflineSearch},
+    AnthropicClient, AnthropicConfig, ChatModel, ConfigError, Constraint, DocumentAnalysis, DocumentSearch,
+    Generator, HttpConfig, LightonAsk, ModelGenerator, OfflineAnalysis, OfflineChat, OfflineGenerator,
+    OfflineSearch, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmAnalysis, ParadigmConfig, ParadigmV2,
+    Transport, anthropic, http_client, openai_compatible, paradigm,
 };
 use secrecy::SecretString;
+use shared::{
+    id::TenantId,
+    seal::{Sealer, Unopenable},
+    tenant::{CredentialName, Credentials, Tenant},
+};
 
+use self::denied::Denied;
 use crate::config::{GeneratorChoice, ProviderConfig, SearchApi};
 
-/// Who writes, searches and answers.
-pub struct Outside {
+/// 1,000 tenants' clients are kept ready; they cost a few kilobytes each and are made anew in microseconds.
+const TENANTS_KEPT_MAX: usize = 1_000;
+
+/// Who writes, searches, reads and answers.
+pub struct Clients {
     /// Writes programs.
     pub generator: Arc<dyn Generator>,
     /// Answers `paradigm_search`.
     pub search: Arc<dyn DocumentSearch>,
+    /// Answers `paradigm_analyze`.
+    pub analysis: Arc<dyn DocumentAnalysis>,
     /// Answers `chat_completion`.
     pub chat: Arc<dyn ChatModel>,
 }
 
-/// A client cannot be made from the configuration.
+/// What of a tenant's record decides about its clients: its sealed credentials, and whether the operator's serve it.
+type Deciding = (Option<String>, bool);
+
+/// The clients of all tenants.
+pub struct Outside {
+    config: ProviderConfig,
+    http: reqwest::Client,
+    operators: Arc<Clients>,
+    tenants: Mutex<HashMap<TenantId, (Deciding, Arc<Clients>)>>,
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside")
+            .field("generator", &self.operators.generator.provider())
+            .field("search", &self.operators.search.provider())
+            .field("chat", &self.operators.chat.provider())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum OutsideError {
     /// A provider's settings do not fit.
@@ -37,68 +80,184 @@ pub enum OutsideError {
         /// Why.
         cause: io::Error,
     },
+    /// A tenant's own credentials do not open.
+    #[error("the account's provider keys cannot be opened; they have to be set again")]
+    Sealed(#[from] Unopenable),
 }
 
-impl Outside {
-    /// Makes the clients; none of them connects yet.
-    pub fn new(config: &ProviderConfig) -> Result<Self, OutsideError> {
-        let transport = || Ok::<_, ConfigError>(Transport::new(http_client(&HttpConfig::default())?));
-        let anthropic = transport()?; // one rate-limit gate for all models of the provider
-        let chat: Arc<dyn ChatModel> = match &config.anthropic_key {
-            Some(key) => Arc::new(model(config, key, &config.chat_model, &anthropic)?),
-            None => Arc::new(OfflineChat),
-        };
-        let generator: Arc<dyn Generator> =
-            match (config.generator, &config.anthropic_key, &config.openai_url) {
-                (GeneratorChoice::Anthropic, Some(key), _) => {
-                    Arc::new(ModelGenerator::new(model(config, key, &config.generator_model, &anthropic)?))
-                }
-                (GeneratorChoice::OpenAiCompatible, _, Some(url)) => {
-                    let writer = OpenAiCompatibleConfig {
-                        base_url: url.clone(),
-                        api_key: config.openai_key.clone().unwrap_or_default(),
-                        model: config.generator_model.clone(),
-                        constraint: Constraint::ResponseFormat,
-                    };
-                    Arc::new(ModelGenerator::new(OpenAiCompatible::new(writer, transport()?)?))
-                }
-                _ => Arc::new(OfflineGenerator),
-            };
-        let search: Arc<dyn DocumentSearch> = match &config.lighton_key {
-            Some(key) => {
-                let paradigm = ParadigmConfig {
-                    base_url: config.lighton_url.clone(),
-                    api_key: key.clone(),
-                    model: None,
-                };
-                match config.search_api {
-                    SearchApi::V2 => Arc::new(ParadigmV2::new(paradigm, transport()?)?),
-                    SearchApi::V3 => Arc::new(LightonAsk::new(paradigm, transport()?)?),
-                }
-            }
-            None => {
-                let index = DocumentIndex::from_folder(&config.documents).map_err(|cause| {
-                    OutsideError::Documents { folder: config.documents.display().to_string(), cause }
-                })?;
-                Arc::new(OfflineSearch::new(index))
-            }
-        };
-        Ok(Self { generator, search, chat })
+/// Whose client a tenant gets of one provider.
+enum Whose<'a> {
+    /// One with the tenant's own key.
+    Own(&'a SecretString),
+    /// The operator's; a stand-in where the operator has no key.
+    Operators,
+    /// None: the operator's key is not for it.
+    Nobodys,
+}
+
+fn whose<'a>(own: Option<&'a SecretString>, operator_has_one: bool, granted: bool) -> Whose<'a> {
+    match own {
+        Some(key) => Whose::Own(key),
+        None if granted || !operator_has_one => Whose::Operators,
+        None => Whose::Nobodys,
     }
 }
 
-fn model(
-    config: &ProviderConfig,
-    key: &SecretString,
-    model: &str,
-    transport: &Transport,
-) -> Result<AnthropicClient, ConfigError> {
-    let anthropic = AnthropicConfig {
-        base_url: config.anthropic_url.clone(),
-        api_key: key.clone(),
-        model: model.to_owned(),
-        api_version: anthropic::API_VERSION.to_owned(),
-        effort: None,
-    };
-    AnthropicClient::new(anthropic, transport.clone())
+impl Outside {
+    /// Makes the operator's clients; none of them connects yet.
+    pub fn new(config: &ProviderConfig) -> Result<Self, OutsideError> {
+        let makers = Makers { config, http: &http_client(&HttpConfig::default())? };
+        let anthropic = makers.transport(); // one rate-limit gate for all models of a key
+        let (search, analysis) = match &config.lighton_key {
+            Some(key) => makers.paradigm(key)?,
+            None => makers.offline_documents()?,
+        };
+        let chat: Arc<dyn ChatModel> = match &config.anthropic_key {
+            Some(key) => makers.chat(key, &anthropic)?,
+            None => Arc::new(OfflineChat),
+        };
+        let generator: Arc<dyn Generator> = match (config.generator, &config.anthropic_key) {
+            (GeneratorChoice::Anthropic, Some(key)) => makers.anthropic_generator(key, &anthropic)?,
+            (GeneratorChoice::OpenAiCompatible, _) => makers.openai_generator(config.openai_key.as_ref())?,
+            _ => Arc::new(OfflineGenerator),
+        };
+        let operators = Arc::new(Clients { generator, search, analysis, chat });
+        let http = makers.http.clone();
+        Ok(Self { config: config.clone(), http, operators, tenants: Mutex::default() })
+    }
+
+    /// The operator's own.
+    pub fn operators(&self) -> Arc<Clients> {
+        self.operators.clone()
+    }
+
+    /// Those of a tenant. A key of its own has a rate-limit gate of its own: who is limited holds up nobody else.
+    pub fn clients_of(&self, tenant: &Tenant, sealer: &Sealer) -> Result<Arc<Clients>, OutsideError> {
+        let granted = tenant.may_use_operator_credentials();
+        let deciding: Deciding = (tenant.credentials_version().map(str::to_owned), granted);
+        if deciding == (None, true) {
+            return Ok(self.operators());
+        }
+        let kept = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant.id).cloned();
+        if let Some((_, clients)) = kept.filter(|(seen, _)| *seen == deciding) {
+            return Ok(clients);
+        }
+        let made = Arc::new(self.made_for(&tenant.credentials(sealer)?, granted)?);
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.len() >= TENANTS_KEPT_MAX {
+            tenants.clear();
+        }
+        tenants.insert(tenant.id.clone(), (deciding, made.clone()));
+        Ok(made)
+    }
+
+    fn made_for(&self, own: &Credentials, granted: bool) -> Result<Clients, OutsideError> {
+        let Self { config, http, operators, .. } = self;
+        let makers = Makers { config, http };
+        let transport = makers.transport();
+        let (search, analysis) =
+            match whose(own.get(CredentialName::LightonApiKey), config.lighton_key.is_some(), granted) {
+                Whose::Own(key) => makers.paradigm(key)?,
+                Whose::Operators => (operators.search.clone(), operators.analysis.clone()),
+                Whose::Nobodys => nobodys(paradigm::PROVIDER),
+            };
+        let anthropic_key = own.get(CredentialName::AnthropicApiKey);
+        let anthropic = || whose(anthropic_key, config.anthropic_key.is_some(), granted);
+        let chat: Arc<dyn ChatModel> = match anthropic() {
+            Whose::Own(key) => makers.chat(key, &transport)?,
+            Whose::Operators => operators.chat.clone(),
+            Whose::Nobodys => Arc::new(Denied(anthropic::PROVIDER)),
+        };
+        let generator: Arc<dyn Generator> = if config.generator == GeneratorChoice::OpenAiCompatible {
+            match whose(own.get(CredentialName::OpenaiApiKey), true, granted) {
+                Whose::Own(key) => makers.openai_generator(Some(key))?,
+                Whose::Operators => operators.generator.clone(),
+                Whose::Nobodys => Arc::new(Denied(openai_compatible::PROVIDER)),
+            }
+        } else {
+            match anthropic() {
+                Whose::Own(key) => makers.anthropic_generator(key, &transport)?,
+                Whose::Nobodys if config.generator == GeneratorChoice::Anthropic => {
+                    Arc::new(Denied(anthropic::PROVIDER))
+                }
+                _ => operators.generator.clone(),
+            }
+        };
+        Ok(Clients { generator, search, analysis, chat })
+    }
+}
+
+type Documents = (Arc<dyn DocumentSearch>, Arc<dyn DocumentAnalysis>);
+
+fn nobodys(provider: &'static str) -> Documents {
+    (Arc::new(Denied(provider)), Arc::new(Denied(provider)))
+}
+
+/// Makes clients of the configured addresses and models with a given key.
+struct Makers<'a> {
+    config: &'a ProviderConfig,
+    http: &'a reqwest::Client,
+}
+
+impl Makers<'_> {
+    fn transport(&self) -> Transport {
+        Transport::new(self.http.clone())
+    }
+
+    fn paradigm(&self, key: &SecretString) -> Result<Documents, OutsideError> {
+        let base_url = self.config.lighton_url.clone();
+        let installation = ParadigmConfig { base_url, api_key: key.clone(), model: None };
+        let transport = self.transport();
+        let search: Arc<dyn DocumentSearch> = match self.config.search_api {
+            SearchApi::V2 => Arc::new(ParadigmV2::new(installation.clone(), transport.clone())?),
+            SearchApi::V3 => Arc::new(LightonAsk::new(installation.clone(), transport.clone())?),
+        };
+        Ok((search, Arc::new(ParadigmAnalysis::new(installation, transport)?)))
+    }
+
+    fn offline_documents(&self) -> Result<Documents, OutsideError> {
+        let folder = &self.config.documents;
+        let index = DocumentIndex::from_folder(folder)
+            .map_err(|cause| OutsideError::Documents { folder: folder.display().to_string(), cause })?;
+        Ok((Arc::new(OfflineSearch::new(index)), Arc::new(OfflineAnalysis)))
+    }
+
+    fn chat(&self, key: &SecretString, transport: &Transport) -> Result<Arc<dyn ChatModel>, OutsideError> {
+        Ok(Arc::new(self.anthropic(key, &self.config.chat_model, transport)?))
+    }
+
+    fn anthropic_generator(
+        &self,
+        key: &SecretString,
+        transport: &Transport,
+    ) -> Result<Arc<dyn Generator>, OutsideError> {
+        Ok(Arc::new(ModelGenerator::new(self.anthropic(key, &self.config.generator_model, transport)?)))
+    }
+
+    fn openai_generator(&self, key: Option<&SecretString>) -> Result<Arc<dyn Generator>, OutsideError> {
+        let Some(base_url) = self.config.openai_url.clone() else { return Ok(Arc::new(OfflineGenerator)) };
+        let writer = OpenAiCompatibleConfig {
+            base_url,
+            api_key: key.cloned().unwrap_or_default(),
+            model: self.config.generator_model.clone(),
+            constraint: Constraint::ResponseFormat,
+        };
+        Ok(Arc::new(ModelGenerator::new(OpenAiCompatible::new(writer, self.transport())?)))
+    }
+
+    fn anthropic(
+        &self,
+        key: &SecretString,
+        model: &str,
+        transport: &Transport,
+    ) -> Result<AnthropicClient, ConfigError> {
+        let config = AnthropicConfig {
+            base_url: self.config.anthropic_url.clone(),
+            api_key: key.clone(),
+            model: model.to_owned(),
+            api_version: anthropic::API_VERSION.to_owned(),
+            effort: None,
+        };
+        AnthropicClient::new(config, transport.clone())
+    }
 }

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use providers::AnalysisProgress;
 use serde_json::{Map, Value, json};
 use shared::{
     id::JobId,
@@ -54,6 +55,8 @@ struct State {
     occurrences: HashMap<String, u32>,
     /// Open steps: the program's number, and the key in the journal.
     steps: HashMap<u64, String>,
+    /// What was told last of the progress of calls, so that only news is told.
+    last_progress: HashMap<u64, String>,
     next_seq: u64,
     next_answer: u64,
     calls: u32,
@@ -77,6 +80,13 @@ pub struct Begun {
     key: String,
     entry: Entry,
     clock: tokio::time::Instant,
+}
+
+impl Begun {
+    /// Its place in the record.
+    pub fn seq(&self) -> u64 {
+        self.entry.seq
+    }
 }
 
 /// What a call cost and who answered it.
@@ -193,6 +203,16 @@ impl Recorder {
             }
             Some(ProgressAnswer::JournalFull) => Ended::Full,
             Some(ProgressAnswer::Cancel | ProgressAnswer::Stale) | None => Ended::Over,
+        }
+    }
+
+    /// A call that takes its time is so far; told in passing.
+    pub fn progressed(&self, seq: u64, progress: &AnalysisProgress) {
+        let AnalysisProgress { status, progress, phase } = progress;
+        let told = json!({ "seq": seq, "status": status, "progress": progress, "phase": phase }).to_string();
+        let mut state = self.inner.lock();
+        if state.last_progress.insert(seq, told.clone()).as_ref() != Some(&told) {
+            state.pending.events.push(("tool_call.progress", told));
         }
     }
 

@@ -8,6 +8,7 @@ mod claim;
 mod deletion;
 mod deliveries;
 mod events;
+mod files;
 pub mod generation;
 mod jobs;
 mod peek;
@@ -34,6 +35,7 @@ pub use self::{
     deletion::EraseAnswer,
     deliveries::{Delivery, DeliveryAttempt, DeliveryStatus},
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
+    files::{File, FileStatus},
     jobs::{JobFilter, Page},
     state::{
         CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,

@@ -1,7 +1,7 @@
 //! Static checks: CPython's own `ast` and `symtable`, in a cell, over the program's text.
 //!
 //! Two cells, two questions. The runner's own check says whether the program could be started at all (syntax, entry
-//! point); its no is final for anybody's code. Our checker program (`checks.py`) then says what will not work in it.
+//! point); its no is final for anybody's code. Our checker program (`checks/*.py`) then says what will not work in it.
 //! The program is parsed in both and run in neither.
 
 use std::sync::Arc;
@@ -20,7 +20,17 @@ use shared::{
 use super::proof::{Bench, Lost};
 use crate::cell::{CheckedRun, FailureCode, RunEnd, RunFailure, RunTask};
 
-const CHECKER: &str = include_str!("checks.py");
+/// One program in files that are read together; the first has the imports and the entry point.
+const CHECKER: &str = concat!(
+    include_str!("checks/program.py"),
+    include_str!("checks/entry_point.py"),
+    include_str!("checks/names.py"),
+    include_str!("checks/imports.py"),
+    include_str!("checks/tool_calls.py"),
+    include_str!("checks/awaits.py"),
+    include_str!("checks/plan.py"),
+    include_str!("checks/secrets.py"),
+);
 
 /// What the checker program answers.
 #[derive(Debug, Deserialize)]
@@ -95,8 +105,8 @@ fn described(tool: &ToolSpec) -> Value {
         json!({
             "name": parameter.name,
             "kind": kind,
-            "required": parameter.required,
-            "keyword_only": !parameter.required,
+            "required": parameter.is_required(),
+            "keyword_only": parameter.is_keyword_only(),
         })
     };
     let parameters: Vec<Value> = tool.parameters.iter().map(parameter).collect();

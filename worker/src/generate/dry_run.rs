@@ -247,9 +247,11 @@ impl StandIns {
         }
         let asked = question(&call.arguments);
         let fits = |reply: &&ToolReply| reply.tool == call.tool && asked.contains(&reply.contains);
-        match self.replies.iter().find(fits) {
-            Some(reply) => ToolVerdict::Answer(reply.reply.clone().into()),
-            None => ToolVerdict::Answer(plausible(&call.tool).into()),
+        let reply =
+            self.replies.iter().find(fits).map_or_else(|| plausible(&call.tool), |found| &found.reply);
+        match tools::Form::of(&call.arguments) {
+            Ok(form) => ToolVerdict::Answer(in_form(&form, reply).into()),
+            Err(mistake) => ToolVerdict::Fail(mistake),
         }
     }
 }
@@ -264,6 +266,24 @@ fn plausible(tool: &str) -> &'static str {
     match tool {
         "chat_completion" => "7",
         _ => "According to the documents, it is 42 (page 7 of the handbook).",
+    }
+}
+
+/// A reply in the form that the call asks for. A self-test may have been written without a thought of the form: what
+/// the real tool would never return is replaced by something that it could.
+fn in_form(form: &tools::Form, reply: &str) -> String {
+    if form.admits(reply) {
+        return reply.to_owned();
+    }
+    match form {
+        tools::Form::Free => reply.to_owned(),
+        tools::Form::Choice(choices) => {
+            let plain = |text: &str| text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+            let meant = choices.iter().find(|choice| plain(choice) == plain(reply));
+            meant.or(choices.first()).cloned().unwrap_or_default()
+        }
+        tools::Form::Pattern(pattern) => pattern.sample().unwrap_or_else(|| reply.to_owned()),
+        tools::Form::Schema(schema) => schema.smallest().to_string(),
     }
 }
 
@@ -288,6 +308,17 @@ mod tests {
         let expected = ["l'été \"chaud\"".to_owned(), "absent".to_owned()];
         assert_eq!(unmet(&expected, r#""C'est l'été \"chaud\".\n""#), ["absent"]);
         assert_eq!(unmet(&["[1,2]".to_owned()], "[1,2]"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn stand_ins_keep_to_the_form_that_is_asked_for() {
+        let form = |arguments: Value| tools::Form::of(arguments.as_object().unwrap()).unwrap();
+        let choice = form(serde_json::json!({"choices": ["POSITIF", "NÉGATIF"]}));
+        assert_eq!(in_form(&choice, "négatif."), "NÉGATIF");
+        assert_eq!(in_form(&choice, "7"), "POSITIF");
+        assert_eq!(in_form(&form(serde_json::json!({"regex": r"\d{4}"})), "none"), "0000");
+        let schema = serde_json::json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+        assert_eq!(in_form(&form(serde_json::json!({"schema": schema})), "7"), r#"{"n":0}"#);
     }
 
     #[test]

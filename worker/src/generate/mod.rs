@@ -3,7 +3,7 @@
 //! ```text
 //! mod       the job: what is asked, what its end writes
 //! proof     write, check, run, repair: a program is ready only when it ran
-//! checks    CPython's own view of a program, from a cell (checks.py)
+//! checks    CPython's own view of a program, from a cell (checks/*.py)
 //! dry_run   the program in a cell with stand-in tools
 //! cache     verified programs of a tenant
 //! ```
@@ -85,7 +85,18 @@ async fn generated(
     attempt: &Attempt,
     deadline: Instant,
 ) -> Result<Outcome, Lost> {
-    let generator = environment.generator.as_ref();
+    let tenant = patience::until_stored(attempt, || environment.store.tenant(&job.tenant)).await;
+    let Some(tenant) = tenant else {
+        return Ok(Outcome::Ours("the tenant's record does not read".to_owned()));
+    };
+    let clients = match environment.outside.clients_of(&tenant, &environment.sealer) {
+        Ok(clients) => clients,
+        Err(error) => {
+            let error = JobError::new(ErrorCode::ProviderError, error.to_string());
+            return Ok(over(finish::failure(error, &Provenance::default())));
+        }
+    };
+    let generator = clients.generator.as_ref();
     let Some(request) = request(environment, job, input, attempt).await else {
         return Ok(Outcome::Ours("the workflow does not read".to_owned()));
     };

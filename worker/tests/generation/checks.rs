@@ -27,6 +27,15 @@ const MISTAKES: &[(&str, &str)] = &[
     ("E_TOOL_ARGUMENTS", "return await paradigm_search()"),
     ("E_TOOL_ARGUMENTS", "return await chat_completion([user_input])"),
     ("E_TOOL_ARGUMENTS", "return await chat_completion(user_input, prompt='twice')"),
+    ("E_TOOL_ARGUMENTS", "return await paradigm_search(user_input, file_ids=['a'])"),
+    ("E_TOOL_ARGUMENTS", "return await paradigm_search(user_input, workspace_ids=7)"),
+    ("E_TOOL_ARGUMENTS", "return await paradigm_search(user_input, vision='yes')"),
+    ("E_TOOL_ARGUMENTS", "return await paradigm_search(user_input, private_scope=True)"),
+    ("E_TOOL_ARGUMENTS", "return await paradigm_analyze(user_input, [1], 'x')"),
+    ("E_TOOL_ARGUMENTS", "return await chat_completion(user_input, ['OUI', 'NON'])"),
+    ("E_TOOL_ARGUMENTS", "return await chat_completion(user_input, choices='OUI')"),
+    ("E_TOOL_ARGUMENTS", "return await chat_completion(user_input, schema='{}')"),
+    ("E_TOOL_ARGUMENTS", "return await chat_completion(user_input, choices=['a'], regex='a')"),
     ("E_NOT_AWAITED", "paradigm_search(user_input)\nreturn ''"),
     ("E_NOT_AWAITED", "return paradigm_search(user_input)"),
     ("E_NOT_AWAITED", "answer = paradigm_search(user_input)\nreturn answer.strip()"),
@@ -52,6 +61,11 @@ const MISTAKES: &[(&str, &str)] = &[
 
 /// Programs that look like the mistakes above and are none.
 const NOT_MISTAKES: &[&str] = &[
+    "return await paradigm_search(user_input, workspace_ids=[7], file_ids=None, vision=True)",
+    "ids = [int(x) for x in user_input.split()]\nreturn await paradigm_search('q', file_ids=ids)",
+    "return await paradigm_analyze('q') + await paradigm_analyze('q', [1]) + await paradigm_analyze('q', document_ids=None)",
+    "return await chat_completion(f'{user_input}', choices=['a', 'b'], regex=None, schema=None)",
+    "return await chat_completion('q', schema={'type': 'object', 'properties': {'a': {'type': 'string'}}})",
     "found = [paradigm_search(x) for x in user_input.split()]\nreturn '\\n'.join(await asyncio.gather(*found))",
     "async def ask(x):\n    return await chat_completion(x)\nreturn await ask(user_input)",
     "tasks = []\nfor word in user_input.split():\n    tasks.append(paradigm_search(word))\nreturn '\\n'.join(await asyncio.gather(*tasks))",

@@ -2,7 +2,7 @@
 //!
 //! A request the original would refuse is refused here with the original's status and error type ([`check`]). What a
 //! correct request gets is the test's choice: a queue of scripted replies first, then a function. Requests with a
-//! JSON schema are generations, all others are chats, and each kind has its own queue and function.
+//! system prompt and a JSON schema are generations, all others are chats, and each kind has its own queue and function.
 
 mod check;
 mod render;
@@ -34,7 +34,7 @@ const BODY_BYTES_MAX: usize = 33 * 1024 * 1024;
 /// What a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// It asks for a structured answer: a program is being written.
+    /// It brings rules and asks for a structured answer: a program is being written.
     Generate,
     /// A plain question, from `chat_completion`.
     Chat,
@@ -274,7 +274,7 @@ async fn messages(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: Byt
         Ok(body) => body,
         Err(refusal) => return fake.refuse(&refusal),
     };
-    let structured = body["output_config"]["format"].is_object();
+    let structured = body["output_config"]["format"].is_object() && !body["system"].is_null();
     let purpose = if structured { Purpose::Generate } else { Purpose::Chat };
     let call = Call { purpose, body, headers };
     let reply = fake.line(purpose).next(&call);

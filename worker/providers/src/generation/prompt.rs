@@ -15,7 +15,7 @@ use crate::limits::GENERATION_OUTPUT_TOKENS;
 
 /// Goes up with every change of the prompt, the schema or the tools (a golden test reminds): it is stored with every
 /// generated version, and cached programs of another version are not reused.
-pub const PROMPT_VERSION: u32 = 1;
+pub const PROMPT_VERSION: u32 = 2;
 
 const TEMPLATE: &str = include_str!("prompt.md");
 

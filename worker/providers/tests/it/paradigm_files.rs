@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use providers::paradigm::{FileStatus, Upload};
+use providers::paradigm::{FileStatus, ParadigmChunks, ParadigmImages, Upload};
 use providers::{
     AnalysisRequest, CallContext, DocumentAnalysis as _, ParadigmAnalysis, ParadigmConfig, ParadigmFiles,
     ProviderError,
@@ -156,4 +156,44 @@ async fn a_document_that_cannot_be_read_is_failed_and_a_gone_one_is_deleted() {
     assert_eq!(files.delete(77, &cx()).await, Ok(()));
     assert!(files.delete(77, &cx()).await.is_err());
     assert_eq!(upstream.seen()[1].method.as_str(), "DELETE");
+}
+
+#[tokio::test]
+async fn passages_are_found_filtered_and_listed_whatever_shape_the_version_gives_them() {
+    let chunk = |id: &str| json!({"uuid": id, "text": "Clause 4", "metadata": {}, "score": 0.7});
+    let upstream = Upstream::start([
+        ok(json!([{"query": "q", "chunks": [chunk("a"), chunk("b")]}])),
+        ok(json!({"query": "q", "chunks": [{"id": 7, "text": "Clause 5", "filter_score": 0.2}]})),
+        ok(json!([{"chunk_id": "c", "content": "Clause 6"}])),
+    ])
+    .await;
+    let chunks = ParadigmChunks::new(config(&upstream), transport()).unwrap();
+    let found = chunks.query("q", Some("contracts"), 2, &cx()).await.unwrap();
+    assert_eq!((found.len(), found[1].id.as_str(), found[1].score), (2, "b", Some(0.7)));
+    let kept = chunks.filter("q", &["a".to_owned(), "b".to_owned()], 1, &cx()).await.unwrap();
+    assert_eq!((kept[0].id.as_str(), kept[0].score), ("7", Some(0.2)));
+    let listed = files(&upstream).chunks(4, &cx()).await.unwrap();
+    assert_eq!((listed[0].text.as_str(), listed[0].score), ("Clause 6", None));
+    assert!(chunks.filter("q", &[], 5, &cx()).await.unwrap().is_empty(), "nothing is sent for nothing");
+    let seen = upstream.seen();
+    assert_eq!(seen[0].body, json!({"query": "q", "collection": "contracts", "n": 2}));
+    assert_eq!(seen[1].body, json!({"query": "q", "chunk_ids": ["a", "b"], "n": 1}));
+    assert_eq!((seen[2].method.as_str(), seen[2].path.as_str()), ("GET", "/api/v2/files/4/chunks"));
+    assert_eq!(seen.len(), 3);
+}
+
+#[tokio::test]
+async fn one_to_five_pictures_can_be_asked_about() {
+    let upstream = Upstream::start([ok(json!({"answer": "A signature."}))]).await;
+    let images = ParadigmImages::new(config(&upstream), transport()).unwrap();
+    assert_eq!(images.analyze(&question(), &cx()).await.unwrap(), "A signature.");
+    for wrong in [0, 6] {
+        let request = AnalysisRequest { document_ids: vec![1; wrong], ..question() };
+        let error = images.analyze(&request, &cx()).await.unwrap_err();
+        assert!(matches!(error, ProviderError::Rejected { status: 403, .. }), "{error}");
+    }
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].path, "/api/v2/chat/image-analysis");
+    assert_eq!(seen[0].body, json!({"query": "Compare", "document_ids": [4, 5]}));
 }

@@ -1,7 +1,10 @@
-//! Paradigm's document search: `POST /api/v2/chat/document-search`, and the newer `POST /api/v3/ask`.
+//! Paradigm: document search (`POST /api/v2/chat/document-search`, and the newer `POST /api/v3/ask`), and whole
+//! documents ([`documents`]).
 //!
 //! As strict as the original about the key and the body. A test chooses the answers, injects faults by keyword, delays
 //! answers, or withholds them until it releases them (to look at a system while calls are in flight).
+
+mod documents;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,6 +20,8 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+pub use self::documents::Document;
+use self::documents::Documents;
 use super::server::{Server, cut_after};
 use crate::record::Record;
 
@@ -122,6 +127,7 @@ struct Inner {
     delay: Mutex<Duration>,
     gate: watch::Sender<Gate>,
     searches: Record<Search>,
+    documents: Documents,
 }
 
 impl fmt::Debug for Inner {
@@ -147,10 +153,12 @@ impl ParadigmFake {
             delay: Mutex::default(),
             gate: watch::Sender::new(Gate::open()),
             searches: Record::default(),
+            documents: Documents::default(),
         });
         let router = Router::new()
             .route("/api/v2/chat/document-search", post(search_v2))
             .route("/api/v3/ask", post(ask_v3))
+            .merge(documents::routes())
             .fallback(unknown)
             .with_state(Arc::clone(&inner));
         Self { inner, server: Server::start(router).await }
@@ -264,6 +272,16 @@ impl Inner {
         Some(fault.fault.clone())
     }
 
+    fn authorised(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let detail = match given.map(|value| value.strip_prefix("Bearer ")) {
+            Some(Some(key)) if key == self.key => return Ok(()),
+            Some(_) => "Invalid API key.",
+            None => "Authentication credentials were not provided.",
+        };
+        Err(Box::new(problem(StatusCode::UNAUTHORIZED, detail)))
+    }
+
     /// The query of a request that is right in every respect.
     fn checked(
         &self,
@@ -273,15 +291,7 @@ impl Inner {
         chars_max: usize,
     ) -> Result<(String, Value), Box<Response>> {
         let refused = |status, detail: &str| Box::new(problem(status, detail));
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        match given.map(|value| value.strip_prefix("Bearer ")) {
-            Some(Some(key)) if key == self.key => {}
-            Some(_) => return Err(refused(StatusCode::UNAUTHORIZED, "Invalid API key.")),
-            None => {
-                let detail = "Authentication credentials were not provided.";
-                return Err(refused(StatusCode::UNAUTHORIZED, detail));
-            }
-        }
+        self.authorised(headers)?;
         let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
             return Err(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type."));

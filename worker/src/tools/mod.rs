@@ -1,0 +1,143 @@
+//! The tools a program may call, on the host's side: checked, budgeted, recorded, dispatched.
+//!
+//! The program's arguments are untrusted. What it may call, and with what, is the registry the generation prompt
+//! is built from; what it may search and read is the tenant's and the job's (`scope`), whatever it asks for. Keys
+//! stay in the providers; a message that goes back into the cell never holds one.
+
+mod arguments;
+mod dispatch;
+mod scope;
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use providers::generation::tools::{Parameter, ParameterKind, TOOLS, ToolKind};
+use serde_json::Value;
+use shared::{
+    job::{ExecuteInput, JobSpec},
+    queue::Attempt,
+};
+use tokio::{sync::OnceCell, time::Instant};
+
+use crate::{
+    cell::{
+        FailureCode, RunEnd, RunFailure, RunHost, StepEntered, StepLeft, Stream, ToolCall, ToolDeclaration,
+        ToolParameter, ToolVerdict,
+    },
+    environment::Environment,
+    recorder::{Ended, Recorded, Recorder},
+};
+
+pub(crate) use self::arguments::{Form, check};
+use self::{dispatch::Means, scope::Scope};
+
+/// The functions a cell finds without import: the registry's, as the cell takes them.
+pub fn declarations() -> Arc<[ToolDeclaration]> {
+    let parameter = |parameter: &Parameter| ToolParameter {
+        name: parameter.name.to_owned(),
+        keyword_only: parameter.is_keyword_only(),
+        default: match parameter.kind {
+            _ if parameter.is_required() => None,
+            ParameterKind::Flag => Some(Value::Bool(false)),
+            _ => Some(Value::Null),
+        },
+    };
+    let called = TOOLS.iter().filter(|tool| tool.kind == ToolKind::Call);
+    called
+        .map(|tool| ToolDeclaration {
+            name: tool.name.to_owned(),
+            parameters: tool.parameters.iter().map(parameter).collect(),
+        })
+        .collect()
+}
+
+/// The tools as one run sees them.
+pub struct ToolHost {
+    environment: Arc<Environment>,
+    recorder: Recorder,
+    attempt: Attempt,
+    deadline: Instant,
+    scope: Scope,
+    /// Read from the tenant's record by the first call.
+    means: OnceCell<Means>,
+}
+
+impl ToolHost {
+    /// For a run that ends at `deadline` at the latest.
+    pub fn new(
+        environment: Arc<Environment>,
+        recorder: Recorder,
+        attempt: &Attempt,
+        deadline: Instant,
+        job: &JobSpec,
+        input: &ExecuteInput,
+    ) -> Self {
+        let scope = Scope::of_job(job.tenant.clone(), &input.file_ids);
+        Self { environment, recorder, attempt: attempt.clone(), deadline, scope, means: OnceCell::new() }
+    }
+
+    async fn carry_out(&self, mut call: ToolCall) -> ToolVerdict {
+        let tool_calls_max = self.environment.limits.tool_calls_max;
+        if self.recorder.count_call() > tool_calls_max {
+            return over_budget(format!(
+                "The run made more than {tool_calls_max} tool calls (RUN_TOOL_CALLS_MAX)."
+            ));
+        }
+        if let Err(mistake) = check(&call) {
+            return ToolVerdict::Fail(mistake);
+        }
+        call.arguments = arguments::said(call.arguments);
+        let begun = match self.recorder.begin(&call.tool, &call.arguments, call.step).await {
+            Recorded::Begun(begun) => *begun,
+            Recorded::Before(Ok(answer)) => return ToolVerdict::Answer(answer),
+            Recorded::Before(Err(message)) => return ToolVerdict::Fail(message),
+            Recorded::Full => return self.journal_full(),
+            Recorded::Over => return ToolVerdict::End(RunEnd::Stopped),
+        };
+        let Some((answer, cost)) = self.dispatch(&call.tool, &call.arguments, begun.seq()).await else {
+            return ToolVerdict::End(RunEnd::Stopped);
+        };
+        match self.recorder.end(begun, &answer, cost).await {
+            Ended::Recorded => match answer {
+                Ok(value) => ToolVerdict::Answer(value),
+                Err(message) => ToolVerdict::Fail(message),
+            },
+            Ended::Full => self.journal_full(),
+            Ended::Over => ToolVerdict::End(RunEnd::Stopped),
+        }
+    }
+
+    fn journal_full(&self) -> ToolVerdict {
+        let bytes = self.environment.limits.journal_bytes_max;
+        over_budget(format!(
+            "The run's tool calls and answers are larger than {bytes} bytes (JOURNAL_BYTES_MAX)."
+        ))
+    }
+}
+
+impl RunHost for ToolHost {
+    fn call_tool(&self, call: ToolCall) -> BoxFuture<'_, ToolVerdict> {
+        self.carry_out(call).boxed()
+    }
+
+    fn step_entered(&self, step: StepEntered) {
+        self.recorder.step_entered(step.id, &step.title, step.parent);
+    }
+
+    fn step_left(&self, step: StepLeft) {
+        self.recorder.step_left(step.id, step.ok);
+    }
+
+    fn printed(&self, _: Stream, chunk: &[u8]) {
+        self.recorder.printed(chunk);
+    }
+}
+
+fn over_budget(message: String) -> ToolVerdict {
+    ToolVerdict::End(RunEnd::Failed(RunFailure {
+        code: FailureCode::BudgetExceeded,
+        message,
+        line: None,
+        traceback: None,
+    }))
+}
