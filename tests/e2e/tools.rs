@@ -7,8 +7,8 @@ use tests::fakes::anthropic::{Purpose, Reply};
 use tests::stack::Stack;
 
 fn program(body: &str) -> String {
-    let lines: String = body.lines().map(|line| format!("    {line}\n")).collect();
-    format!("import json\n\nasync def execute_workflow(user_input: str):\n{lines}")
+    let lines: Vec<String> = body.lines().map(|line| format!("    {line}\n")).collect();
+    format!("import json\n\nasync def execute_workflow(user_input: str):\n{}", lines.concat())
 }
 
 async fn run(stack: &Stack, body: &str) -> Value {

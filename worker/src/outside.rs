@@ -95,7 +95,7 @@ enum Whose<'a> {
     Nobodys,
 }
 
-fn whose<'a>(own: Option<&'a SecretString>, operator_has_one: bool, granted: bool) -> Whose<'a> {
+fn whose(own: Option<&SecretString>, operator_has_one: bool, granted: bool) -> Whose<'_> {
     match own {
         Some(key) => Whose::Own(key),
         None if granted || !operator_has_one => Whose::Operators,
