@@ -6,11 +6,14 @@ errors. Standard library names are bound at import, before a program can replace
 """
 
 import asyncio
+import contextvars
+import gc
 import inspect
-import json
 import linecache
+import os
 import random
 import resource
+import selectors
 import sys
 import threading
 import types
@@ -27,18 +30,40 @@ ENTRY_POINT = "execute_workflow"
 
 # A thread's stack counts against the address space; 1 MiB is enough for Python's own recursion limit.
 THREAD_STACK_BYTES = 1024 * 1024
-# Room to report a MemoryError in, on top of the program's own limit.
-REPORT_MEMORY_BYTES = 16 * 1024 * 1024
+# Where a cell finds its socket.
+CHANNEL = 3
+# Code adapts after a few runs; the last of these changes nothing any more.
+REHEARSALS = 30
+# What a run returns most often; anything else is asked whether it can be awaited.
+_PLAIN = (str, dict, list, int, float, bool, type(None))
 
 _runner = None
+_channel = None
+
+
+def prepare(tools, work_folder):
+    """In the zygote, once: all that no job decides. Each page that is not written to in a cell is shared by all."""
+    global _runner, _channel
+    cell_surroundings.prepare(work_folder)
+    threading.stack_size(THREAD_STACK_BYTES)
+    cell_tools.declare(tools)
+    _channel = cell_channel.Channel(CHANNEL)
+    _runner = asyncio.Runner()
+    loop = _runner.get_loop()
+    # The interpreter adapts code as it runs it. Adapted here, it is shared; adapted in a cell, it is a copy.
+    for _ in range(REHEARSALS):
+        _rehearse()
+    # Descriptors would be shared by all cells: each opens its own.
+    loop._close_self_pipe()
+    loop._selector.close()
 
 
 def warm(work_folder):
-    """Does, in the waiting cell, what needs no job: a loop of its own, buffers, surroundings."""
-    global _runner
-    cell_surroundings.prepare(work_folder)
-    threading.stack_size(THREAD_STACK_BYTES)
-    _runner = asyncio.Runner()
+    """In the waiting cell: what it cannot share with others."""
+    cell_surroundings.settle(work_folder)
+    loop = _runner.get_loop()
+    loop._selector = selectors.DefaultSelector()
+    loop._make_self_pipe()
     _rehearse()
 
 
@@ -48,66 +73,54 @@ class _Silent:
     def send(self, message):
         cell_channel.dumps(message)
 
+    def request(self, message, deliver):
+        deliver({"value": ""})
+
 
 def _rehearse():
     """Runs a program of no consequence, so that the pages a run writes to are this cell's own before one comes."""
-    start = {
-        "program": "async def execute_workflow(user_input):\n    return [user_input]\n",
-        "task": {"execute": {"user_input": ""}},
-        "tools": [{"name": "rehearse", "parameters": [{"name": "text", "keyword_only": False}]}],
-    }
     random.seed(0)
-    _outcome(start, _Silent(), {"result_bytes_max": 100, "arguments_bytes_max": 100})
-    json.loads(json.dumps(start))
+    program = "async def execute_workflow(user_input):\n    return [user_input]\n"
+    _outcome(program, "", 100, _Silent(), 100)
     del sys.modules[PROGRAM_MODULE]
 
 
-def rehearse_and_forget():
-    """In the zygote: nothing of it stays but adapted code. No loop may stay open, cells would share its descriptors."""
-    global _runner
-    with asyncio.Runner() as _runner:
-        _rehearse()
-    _runner = None
-    asyncio.set_event_loop(None)
-
-
-def run(start_json, channel_fd, base_memory_bytes):
-    """Runs the program of a start frame to its end and sends the outcome. The caller `_exit`s."""
-    start = json.loads(start_json)["start"]
-    channel = cell_channel.Channel(channel_fd)
-    limits = start["limits"]
-    soft = base_memory_bytes + limits["memory_bytes_max"]
-    hard = soft + REPORT_MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_secs"], limits["cpu_secs"]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes_max"], limits["file_bytes_max"]))
-    random.seed(start["seed"])
+def run(program, user_input, seed, result_bytes_max, arguments_bytes_max):
+    """Runs a program to its end and sends the outcome; only looks at it without an input. The caller `_exit`s."""
+    random.seed(seed)
     try:
-        outcome = _outcome(start, channel, limits)
+        if user_input is None:
+            outcome = _checked(program)
+        else:
+            outcome = _outcome(program, user_input, result_bytes_max, _channel, arguments_bytes_max)
     except BaseException as error:  # the program's: whatever it is, it is reported
+        # The room above the program's own limit is for this.
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
         outcome = cell_report.raised(error)
     _flush()
-    channel.send_bytes(outcome)
+    _channel.send_bytes(outcome)
 
 
-def _outcome(start, channel, limits):
-    channel.send("begun")
-    source = start["program"].removeprefix("\ufeff")
-    if start["task"] == "check":
-        return cell_channel.dumps({"checked": cell_check.check(source, PROGRAM_FILE, ENTRY_POINT)})
+def _checked(program):
+    source = program.removeprefix("\ufeff")
+    return cell_channel.dumps({"checked": cell_check.check(source, PROGRAM_FILE, ENTRY_POINT)})
+
+
+def _outcome(program, user_input, result_bytes_max, channel, arguments_bytes_max):
+    source = program.removeprefix("\ufeff")
     code = cell_check.compiled(source, PROGRAM_FILE)
     module = _module(source)
-    cell_tools.declare(module.__dict__, start["tools"], channel, limits["arguments_bytes_max"])
+    cell_tools.connect(module.__dict__, channel, arguments_bytes_max)
     exec(code, module.__dict__)
     entry = module.__dict__.get(ENTRY_POINT)
     if not callable(entry):
         raise cell_check.InvalidCode(cell_check.MISSING_ENTRY_POINT)
-    value = entry(start["task"]["execute"]["user_input"])
-    if inspect.isawaitable(value):
+    value = entry(user_input)
+    if type(value) not in _PLAIN and inspect.isawaitable(value):
         # Not `with`: leaving it would wait for stray tasks and threads; the result goes first, then the process ends.
-        value = _runner.run(_awaited(value))
-    return _returned(value, limits["result_bytes_max"])
+        value = _runner.run(_awaited(value), context=contextvars.copy_context())
+    return _returned(value, result_bytes_max)
 
 
 async def _awaited(value):

@@ -16,10 +16,7 @@ _ENDING_SIGNALS = {
 
 
 def prepare(work_folder):
-    """Once per cell, before the program is known."""
-    os.chdir(work_folder)
-    # Imports would fail one by one, and say that modules do not exist.
-    os.scandir(os.path.dirname(os.__file__)).close()
+    """Once, in the zygote."""
     tempfile.tempdir = None
     os.environ.clear()
     os.environ.update(
@@ -31,11 +28,30 @@ def prepare(work_folder):
     os.kill = _kill(os.kill)
 
 
+def settle(work_folder):
+    """Once per cell, before the program is known."""
+    if os.environ["HOME"] != work_folder:
+        os.environ["HOME"] = os.environ["TMPDIR"] = work_folder
+
+
+def check_library():
+    """Once per zygote, in its first cell: imports would fail one by one, and say that modules do not exist."""
+    os.scandir(os.path.dirname(os.__file__)).close()
+
+
 def _text(descriptor):
-    """Line by line, so that prints are seen as they come and survive a crash; no text is unprintable."""
-    return open(
-        descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
-    )
+    """Line by line, so that prints are seen as they come and survive a crash; no text is unprintable.
+
+    A stream remembers what its descriptor was when it was made: a pipe, as it will be in the cell.
+    """
+    kept = os.dup(descriptor)
+    pipe = os.pipe()
+    os.dup2(pipe[1], descriptor)
+    stream = open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    os.dup2(kept, descriptor)
+    for each in (kept, *pipe):
+        os.close(each)
+    return stream
 
 
 def _kill(kernel_kill):

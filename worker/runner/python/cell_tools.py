@@ -5,7 +5,6 @@ groups all work; anywhere else it blocks and returns its value.
 """
 
 import asyncio
-import builtins
 import contextvars
 import inspect
 import itertools
@@ -25,17 +24,42 @@ class ToolError(Exception):
 ToolError.__module__ = "workflow"
 
 
-def declare(namespace, tools, channel, arguments_bytes_max):
-    """Puts the tools, `ToolError` and `step` into a program's namespace, and where its modules find them."""
-    names = {tool["name"]: _tool(tool, channel, arguments_bytes_max) for tool in tools}
-    names["ToolError"] = ToolError
-    names["step"] = _step_class(channel)
-    namespace.update(names)
+_channel = None
+_arguments_bytes_max = 0
+_step_ids = itertools.count(1)
+_names = {}
+_LEFT_OUT = object()
 
 
-def _tool(declaration, channel, arguments_bytes_max):
-    name = declaration["name"]
-    signature = inspect.Signature(
+def declare(tools):
+    """Once, in the zygote: makes the functions of all tools."""
+    for tool in tools:
+        _names[tool["name"]] = _tool(tool)
+    _names.update(ToolError=ToolError, step=step)
+
+
+def connect(namespace, channel, arguments_bytes_max):
+    """Puts the tools, `ToolError` and `step` into a program's namespace."""
+    global _channel, _arguments_bytes_max
+    _channel, _arguments_bytes_max = channel, arguments_bytes_max
+    namespace.update(_names)
+
+
+def _tool(declaration):
+    """A real function with these parameters, so that a wrong call fails as any wrong call."""
+    name, parameters = declaration["name"], declaration["parameters"]
+    declared = []
+    for parameter in parameters:
+        if parameter["keyword_only"] and "*" not in declared:
+            declared.append("*")
+        declared.append(parameter["name"] + ("=_LEFT_OUT" if "default" in parameter else ""))
+    given = ", ".join(f"{parameter['name']!r}: {parameter['name']}" for parameter in parameters)
+    source = f"def {name}({', '.join(declared)}):\n    return _call({name!r}, {{{given}}})\n"
+    scope = {"_call": _call, "_LEFT_OUT": _LEFT_OUT}
+    exec(source, scope)
+    tool = scope[name]
+    tool.__module__ = "workflow"
+    tool.__signature__ = inspect.Signature(
         [
             inspect.Parameter(
                 parameter["name"],
@@ -44,39 +68,30 @@ def _tool(declaration, channel, arguments_bytes_max):
                 else inspect.Parameter.POSITIONAL_OR_KEYWORD,
                 default=parameter.get("default", inspect.Parameter.empty),
             )
-            for parameter in declaration["parameters"]
+            for parameter in parameters
         ]
     )
-
-    def tool(*args, **kwargs):
-        try:
-            arguments = signature.bind(*args, **kwargs).arguments
-        except TypeError as error:
-            raise TypeError(f"{name}(): {error}") from None
-        try:
-            encoded = cell_channel.dumps(dict(arguments))
-        except (TypeError, ValueError) as error:
-            raise type(error)(*error.args) from None
-        if len(encoded) > arguments_bytes_max:
-            raise ToolError(
-                f"{name}: the arguments take {len(encoded)} bytes; the limit is {arguments_bytes_max} bytes"
-            )
-        step = _current_step.get()
-        message = b'"tool":%s,"arguments":%s,"step":%s' % (
-            cell_channel.dumps(name),
-            encoded,
-            cell_channel.dumps(step),
-        )
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return _blocking(channel, message)
-        return _awaiting(channel, message)
-
-    tool.__name__ = tool.__qualname__ = name
-    tool.__module__ = "workflow"
-    tool.__signature__ = signature
     return tool
+
+
+def _call(name, arguments):
+    given = {key: value for key, value in arguments.items() if value is not _LEFT_OUT}
+    encoded = cell_channel.dumps(given)
+    if len(encoded) > _arguments_bytes_max:
+        raise ToolError(
+            f"{name}: the arguments take {len(encoded)} bytes; the limit is {_arguments_bytes_max} bytes"
+        )
+    step = _current_step.get()
+    message = b'"tool":%s,"arguments":%s,"step":%s' % (
+        cell_channel.dumps(name),
+        encoded,
+        cell_channel.dumps(step),
+    )
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _blocking(_channel, message)
+    return _awaiting(_channel, message)
 
 
 async def _awaiting(channel, message):
@@ -109,35 +124,31 @@ def _value(outcome):
     return outcome["value"]
 
 
-def _step_class(channel):
-    ids = itertools.count(1)
+class step:
+    """`with step("Search"):` (or `async with`) names a stretch of the run."""
 
-    class step:
-        """`with step("Search"):` (or `async with`) names a stretch of the run."""
+    def __init__(self, title):
+        self.title = str(title)[:TITLE_CHARS_MAX].encode("utf-8", "replace").decode("utf-8")
+        self._entered = []
 
-        def __init__(self, title):
-            self.title = str(title)[:TITLE_CHARS_MAX].encode("utf-8", "replace").decode("utf-8")
-            self._entered = []
+    def __enter__(self):
+        step_id, parent = next(_step_ids), _current_step.get()
+        _channel.send({"entered": {"id": step_id, "parent": parent, "title": self.title}})
+        _current_step.set(step_id)
+        self._entered.append((step_id, parent))
+        return self
 
-        def __enter__(self):
-            step_id, parent = next(ids), _current_step.get()
-            channel.send({"entered": {"id": step_id, "parent": parent, "title": self.title}})
-            _current_step.set(step_id)
-            self._entered.append((step_id, parent))
-            return self
+    def __exit__(self, kind, error, traceback):
+        step_id, parent = self._entered.pop()
+        _current_step.set(parent)
+        _channel.send({"left": {"id": step_id, "failed": kind is not None}})
+        return False
 
-        def __exit__(self, kind, error, traceback):
-            step_id, parent = self._entered.pop()
-            _current_step.set(parent)
-            channel.send({"left": {"id": step_id, "failed": kind is not None}})
-            return False
+    async def __aenter__(self):
+        return self.__enter__()
 
-        async def __aenter__(self):
-            return self.__enter__()
+    async def __aexit__(self, kind, error, traceback):
+        return self.__exit__(kind, error, traceback)
 
-        async def __aexit__(self, kind, error, traceback):
-            return self.__exit__(kind, error, traceback)
 
-    step.__module__ = "workflow"
-    step.__qualname__ = "step"
-    return step
+step.__module__ = "workflow"

@@ -4,7 +4,6 @@ Only modules without state, threads, descriptors or event loops may stand here: 
 """
 
 import gc
-
 # The standard library that programs use most, and what asyncio, tracebacks and tools need.
 import abc, argparse, array, ast, asyncio, base64, binascii, bisect, calendar, cmath, codecs, collections
 import collections.abc, concurrent.futures, concurrent.futures.thread, contextlib, contextvars, copy, csv, ctypes
@@ -19,19 +18,17 @@ import unicodedata, urllib.parse, uuid, warnings, weakref, xml.etree.ElementTree
 import zipfile, zlib, zoneinfo
 
 import cell
+import zygote_first
 
-# Code adapts after a few runs; the last of these changes nothing any more.
-REHEARSALS = 30
+zygote_first.allow_hooks()
 
 
-def freeze():
+def freeze(tools, work_folder):
     """Moves everything made so far out of the collector's sight, so that a cell's collections do not copy it."""
     re.compile(r"(\w+)\s*")  # the compiler's own tables
     datetime.datetime.strptime("2000-01-01", "%Y-%m-%d")  # imports _strptime
     "a".encode("idna")
-    # The interpreter adapts code as it runs it. Adapted here, it is shared; adapted in a cell, it is a copy.
-    for _ in range(REHEARSALS):
-        cell.rehearse_and_forget()
+    cell.prepare(json.loads(tools), work_folder)
     gc.collect()
     gc.freeze()
 

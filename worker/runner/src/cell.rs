@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use pyo3::prelude::*;
 use wire::codec::{PREFIX_BYTES, TO_CELL_FRAME_BYTES_MAX};
 use wire::control::Refusal;
-use wire::frame::FromCell;
+use wire::frame::{CellLimits, FromCell, Start, ToCell};
 
 use crate::interpreter;
 use crate::jail::{Walls, WorkFolder};
@@ -17,6 +17,12 @@ use crate::zygote::socket_pair;
 
 /// Where a cell finds its socket.
 const CHANNEL: i32 = 3;
+
+/// What the zygote tries itself with, before it says that it is ready.
+pub const FIRST_CELL: u64 = 0;
+
+/// 16 MiB on top of a program's own limit: room to report a `MemoryError` in.
+const REPORT_MEMORY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Exit codes, for the log: the worker decides by frames, not by these.
 const EXIT_WALL: i32 = 71;
@@ -73,7 +79,8 @@ pub fn live(py: Python<'_>, walls: &Walls, cell: u64, work: &WorkFolder, pipes: 
     }
     // SAFETY: the counterpart of PyOS_BeforeFork, in the child, which has this one thread.
     unsafe { pyo3::ffi::PyOS_AfterFork_Child() };
-    if let Err(error) = interpreter::warm(py, &work.path_inside()) {
+    let tried = if cell == FIRST_CELL { interpreter::check_library(py) } else { Ok(()) };
+    if let Err(error) = tried.and_then(|()| interpreter::warm(py, &work.path_inside())) {
         let reason = error.to_string();
         send_on_channel(&FromCell::Wall(Refusal {
             layer: "python".to_owned(),
@@ -82,8 +89,13 @@ pub fn live(py: Python<'_>, walls: &Walls, cell: u64, work: &WorkFolder, pipes: 
         }));
         kernel::exit_now(EXIT_GLUE);
     }
-    let Some(frame) = read_start_frame() else { kernel::exit_now(0) };
-    if let Err(error) = interpreter::run(py, &frame, CHANNEL, walls.base_memory_bytes()) {
+    let Some(start) = read_start_frame() else { kernel::exit_now(0) };
+    if let Err(error) = limit_run(&start.limits, walls.base_memory_bytes()) {
+        eprintln!("the run cannot be limited: {error}");
+        kernel::exit_now(EXIT_WALL);
+    }
+    send_on_channel(&FromCell::Begun);
+    if let Err(error) = interpreter::run(py, start) {
         error.print(py);
         kernel::exit_now(EXIT_GLUE);
     }
@@ -102,7 +114,20 @@ fn arrange(pipes: &Pipes) -> Result<(), Refusal> {
     })
 }
 
-fn read_start_frame() -> Option<Vec<u8>> {
+/// The kernel's part of a run's limits.
+fn limit_run(limits: &CellLimits, base_memory_bytes: u64) -> io::Result<()> {
+    let memory_bytes_max = base_memory_bytes.saturating_add(limits.memory_bytes_max);
+    kernel::limit_softly(
+        libc::RLIMIT_AS,
+        memory_bytes_max,
+        memory_bytes_max.saturating_add(REPORT_MEMORY_BYTES),
+    )?;
+    kernel::limit(libc::RLIMIT_CPU, limits.cpu_secs)?;
+    kernel::limit(libc::RLIMIT_FSIZE, limits.file_bytes_max)
+}
+
+/// `None` when the worker wants nothing of this cell.
+fn read_start_frame() -> Option<Start> {
     let mut prefix = [0; PREFIX_BYTES];
     read_exactly(&mut prefix)?;
     let frame_bytes = u32::from_be_bytes(prefix) as usize;
@@ -111,7 +136,10 @@ fn read_start_frame() -> Option<Vec<u8>> {
     }
     let mut frame = vec![0; frame_bytes];
     read_exactly(&mut frame)?;
-    Some(frame)
+    match wire::codec::decode::<ToCell>(&frame) {
+        Ok(ToCell::Start(start)) => Some(*start),
+        Ok(ToCell::Reply { .. }) | Err(_) => None,
+    }
 }
 
 fn read_exactly(mut buffer: &mut [u8]) -> Option<()> {

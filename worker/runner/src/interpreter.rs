@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::PyString;
+use wire::frame::{Start, Task};
 
 /// The version this runner was built for.
 pub const BUILT_FOR: (&str, &str) = (env!("RUNNER_PYTHON_MAJOR"), env!("RUNNER_PYTHON_MINOR"));
@@ -16,7 +17,8 @@ pub const BUILT_FOR: (&str, &str) = (env!("RUNNER_PYTHON_MAJOR"), env!("RUNNER_P
 const HASH_SEED: std::ffi::c_ulong = 20_250_101;
 
 /// The glue, in the order in which it imports itself.
-const MODULES: [(&CStr, &CStr, &str); 7] = [
+const MODULES: [(&CStr, &CStr, &str); 8] = [
+    (c"zygote_first", c"zygote_first.py", include_str!("../python/zygote_first.py")),
     (c"cell_channel", c"cell_channel.py", include_str!("../python/cell_channel.py")),
     (c"cell_check", c"cell_check.py", include_str!("../python/cell_check.py")),
     (c"cell_tools", c"cell_tools.py", include_str!("../python/cell_tools.py")),
@@ -54,8 +56,8 @@ pub struct Library {
     pub folders: Vec<PathBuf>,
 }
 
-/// Starts CPython, imports what cells will want, and freezes it.
-pub fn start() -> Result<Library, InterpreterError> {
+/// Starts CPython, imports what cells will want, and freezes it. `tools` is the JSON of their declarations.
+pub fn start(tools: &str, work_folder: &str) -> Result<Library, InterpreterError> {
     let version = loaded_version();
     let (major, minor) = BUILT_FOR;
     let mut parts = version.split('.');
@@ -70,11 +72,16 @@ pub fn start() -> Result<Library, InterpreterError> {
         }
         let zygote = py.import("zygote")?;
         let folders = zygote.call_method0("library_folders")?.extract()?;
-        zygote.call_method0("freeze")?;
+        zygote.call_method1("freeze", (tools, work_folder))?;
         Ok(folders)
     })
     .map_err(|error| InterpreterError::Library(error.to_string()))?;
     Ok(Library { version, folders: folders.into_iter().map(PathBuf::from).collect() })
+}
+
+/// In the first cell of a zygote: whether the library can be read from inside the walls.
+pub fn check_library(py: Python<'_>) -> PyResult<()> {
+    py.import("cell_surroundings")?.call_method0("check_library").map(drop)
 }
 
 /// In a fresh cell: what can be done before the job is known.
@@ -82,10 +89,17 @@ pub fn warm(py: Python<'_>, work_folder: &str) -> PyResult<()> {
     py.import("cell")?.call_method1("warm", (work_folder,)).map(drop)
 }
 
-/// Runs the program of a start frame; sends its outcome on the descriptor.
-pub fn run(py: Python<'_>, start_frame: &[u8], channel: i32, base_memory_bytes: u64) -> PyResult<()> {
-    let start_frame = PyBytes::new(py, start_frame);
-    py.import("cell")?.call_method1("run", (start_frame, channel, base_memory_bytes)).map(drop)
+/// Runs the program of a start frame; sends its outcome on the channel.
+pub fn run(py: Python<'_>, start: Start) -> PyResult<()> {
+    let Start { program, task, seed, limits } = start;
+    let user_input = match task {
+        Task::Execute { user_input } => Some(PyString::new(py, &user_input)),
+        Task::Check => None,
+    };
+    let arguments =
+        (PyString::new(py, &program), user_input, seed, limits.result_bytes_max, limits.arguments_bytes_max);
+    drop(program); // what is left of the memory is the program's
+    py.import("cell")?.call_method1("run", arguments).map(drop)
 }
 
 fn loaded_version() -> String {

@@ -162,7 +162,12 @@ pub fn prctl(option: c_int, first: libc::c_ulong, second: libc::c_ulong) -> io::
 
 /// Sets soft and hard limit to one value.
 pub fn limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
-    let both = libc::rlimit { rlim_cur: value, rlim_max: value };
+    limit_softly(resource, value, value)
+}
+
+/// Sets a soft limit that the process may raise up to the hard one.
+pub fn limit_softly(resource: libc::__rlimit_resource_t, soft: u64, hard: u64) -> io::Result<()> {
+    let both = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the structure lives across the call.
     checked(unsafe { libc::setrlimit(resource, &raw const both) }).map(drop)
 }
@@ -283,6 +288,17 @@ pub fn landlock_abi() -> i32 {
 pub fn use_one_arena() {
     // SAFETY: mallopt takes numbers.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
+/// `MADV_COLLAPSE`, Linux 6.1.
+const MADV_COLLAPSE: c_int = 25;
+
+/// Moves memory of this process into huge pages. The whole range must be one readable mapping.
+pub fn collapse(range: std::ops::Range<usize>) -> io::Result<()> {
+    let first = std::ptr::without_provenance_mut::<libc::c_void>(range.start);
+    // SAFETY: the advice changes where the bytes lie in physical memory and nothing that a program can see; a range
+    // that is not mapped is an error.
+    checked(unsafe { libc::madvise(first, range.len(), MADV_COLLAPSE) }).map(drop)
 }
 
 /// Ends the process at once: no destructors, no flushes, no Python finalisation.

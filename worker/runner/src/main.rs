@@ -7,12 +7,14 @@
 //! - [`kernel`]: system calls, and all but a few lines of the `unsafe` there is;
 //! - [`interpreter`]: CPython and the glue in `python/*.py`;
 //! - [`jail`]: the walls, in the order in which they are raised;
+//! - [`memory`]: what makes forks cheap;
 //! - [`zygote`]: the loop that forks and reaps; [`cell`]: the life of one child.
 
 mod cell;
 mod interpreter;
 mod jail;
 mod kernel;
+mod memory;
 mod zygote;
 
 use std::io::IsTerminal;

@@ -20,8 +20,9 @@ use wire::control::{
 
 use crate::cell::{self, Pipes};
 use crate::interpreter;
-use crate::jail::Walls;
+use crate::jail::{WORK, Walls};
 use crate::kernel::{self, Forked};
+use crate::memory;
 
 /// What ends the zygote. The worker learns the reason from the log and starts another.
 #[derive(Debug, thiserror::Error)]
@@ -88,11 +89,13 @@ impl Zygote {
         kernel::ignore_signal(libc::SIGXFSZ);
         // A terminal's Ctrl-C reaches the whole group; the worker decides when to stop.
         kernel::ignore_signal(libc::SIGINT);
-        let library = interpreter::start().map_err(|error| Refusal {
+        let tools = serde_json::to_string(&settings.tools).unwrap_or_default();
+        let library = interpreter::start(&tools, WORK).map_err(|error| Refusal {
             layer: "python".to_owned(),
             reason: error.to_string(),
             fix: "build the runner again with the installed Python: cargo build -p runner".to_owned(),
         })?;
+        memory::gather(); // before the walls: it looks into /proc
         let walls = Walls::build(settings, &library)?;
         let ended = kernel::child_signal_descriptor().map_err(|error| Refusal {
             layer: "signalfd".to_owned(),
@@ -111,12 +114,12 @@ impl Zygote {
             reason: error.to_string(),
             fix: "allow clone3 or fork, pidfd_open and socketpair".to_owned(),
         };
-        let (pid, pipes) = self.fork(py, 0, control).map_err(refused)?;
+        let (pid, pipes) = self.fork(py, cell::FIRST_CELL, control).map_err(refused)?;
         rustix::net::shutdown(&pipes.channel, rustix::net::Shutdown::Write)
             .map_err(|error| refused(error.into()))?;
         let verdict = cell::read_verdict(&pipes.channel);
         let status = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
-        self.walls.forget(0);
+        self.walls.forget(cell::FIRST_CELL);
         verdict?;
         match status {
             Ok(Some((_, status))) if status.exit_status() == Some(0) => Ok(()),

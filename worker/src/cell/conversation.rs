@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use wire::codec::{self, Decoder, FrameError, TO_CELL_FRAME_BYTES_MAX};
-use wire::frame::{CellLimits, FromCell, ReplyOutcome, Start, Task, ToCell, ToolDeclaration};
+use wire::frame::{CellLimits, FromCell, ReplyOutcome, Start, Task, ToCell};
 
 use super::classify::{Outcome, cpu_limit};
 use super::log_tap::LogTap;
@@ -75,7 +75,7 @@ pub(super) struct Conversation<'a> {
 }
 
 /// The first frame. Errors only when program and input together are beyond any limit of the API.
-pub(super) fn start_frame(spec: &RunSpec, tools: &[ToolDeclaration]) -> Result<Vec<u8>, FrameError> {
+pub(super) fn start_frame(spec: &RunSpec) -> Result<Vec<u8>, FrameError> {
     let limits = &spec.limits;
     let start = Start {
         program: spec.program.to_string(),
@@ -91,7 +91,6 @@ pub(super) fn start_frame(spec: &RunSpec, tools: &[ToolDeclaration]) -> Result<V
             file_bytes_max: limits.work_bytes_max,
             arguments_bytes_max: limits.arguments_bytes_max,
         },
-        tools: tools.to_vec(),
     };
     let frame = codec::encode(&ToCell::Start(Box::new(start)))?;
     if frame.len() > TO_CELL_FRAME_BYTES_MAX {

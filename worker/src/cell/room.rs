@@ -216,7 +216,7 @@ impl CellRoom {
         stop: CancellationToken,
     ) -> RunReport {
         let mut started = Instant::now();
-        let start = match start_frame(&spec, &self.inner.config.tools) {
+        let start = match start_frame(&spec) {
             Ok(start) => start,
             Err(error) => {
                 let failure =
@@ -388,6 +388,7 @@ async fn highest_tier(
             open_files_max: config.open_files_max,
             threads_max: config.threads_max,
             work_root: work_root.as_ref().map(|root| root.path().to_string_lossy().into_owned()),
+            tools: config.tools.to_vec(),
             layers_off: config.layers_off.clone(),
         };
         match Zygote::start(&config.runner_path, settings.clone()).await {

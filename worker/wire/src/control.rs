@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::frame::ToolDeclaration;
+
 /// 32 KiB: the largest message is the report of layers, a few kB; a datagram is read whole or not at all.
 pub const DATAGRAM_BYTES_MAX: usize = 32 * 1024;
 
@@ -74,6 +76,8 @@ pub struct ZygoteSettings {
     pub threads_max: u64,
     /// A folder of the worker's in which tier B makes the private folders; tier A needs none.
     pub work_root: Option<String>,
+    /// The functions that programs find without import.
+    pub tools: Vec<ToolDeclaration>,
     /// Layers to leave out. Honoured only by a runner built with its `ablation` feature, refused by all others.
     pub layers_off: Vec<String>,
 }

@@ -25,7 +25,7 @@ pub enum ToCell {
 }
 
 /// What a cell is to do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// Source text.
     pub program: String,
@@ -35,8 +35,6 @@ pub struct Start {
     pub seed: u64,
     /// What the cell itself enforces (the worker enforces the rest).
     pub limits: CellLimits,
-    /// The functions that are there without import.
-    pub tools: Vec<ToolDeclaration>,
 }
 
 /// What is wanted of the program.
@@ -68,7 +66,7 @@ pub struct CellLimits {
 }
 
 /// One predeclared function.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolDeclaration {
     /// The name in Python.
     pub name: String,
@@ -77,7 +75,7 @@ pub struct ToolDeclaration {
 }
 
 /// One parameter of a predeclared function.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolParameter {
     /// The name in Python.
     pub name: String,

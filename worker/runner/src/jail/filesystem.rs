@@ -24,7 +24,7 @@ const FIX: &str = "run with CAP_SYS_ADMIN or user namespaces on Linux 5.12 or ne
 /// Where the new root is put together; any folder that is always there will do, only this namespace sees it.
 const BUILDING_SITE: &str = "/tmp";
 /// The private folder, as programs name it.
-const WORK: &str = "/work";
+pub const WORK: &str = "/work";
 /// The root itself holds empty folders only.
 const ROOT_BYTES: &str = "1m";
 

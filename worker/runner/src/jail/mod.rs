@@ -19,8 +19,8 @@ use std::path::PathBuf;
 use wire::control::{LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
 
 pub use self::bpf::Statement;
-pub use self::filesystem::WorkFolder;
 use self::filesystem::{Filesystem, ReadOnly};
+pub use self::filesystem::{WORK, WorkFolder};
 use self::namespaces::Namespaces;
 use self::privileges::Identity;
 use crate::interpreter::Library;
