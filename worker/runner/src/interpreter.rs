@@ -10,6 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use wire::frame::{Start, Task};
 
+use crate::arenas;
+
 /// The version this runner was built for.
 pub const BUILT_FOR: (&str, &str) = (env!("RUNNER_PYTHON_MAJOR"), env!("RUNNER_PYTHON_MINOR"));
 
@@ -64,6 +66,7 @@ pub fn start(tools: &str, work_folder: &str) -> Result<Library, InterpreterError
     if (parts.next(), parts.next()) != (Some(major), Some(minor)) {
         return Err(InterpreterError::OtherVersion { loaded: version, built: format!("{major}.{minor}") });
     }
+    arenas::keep_together();
     initialise()?;
     let folders = Python::attach(|py| -> PyResult<Vec<String>> {
         for (name, file, source) in MODULES {

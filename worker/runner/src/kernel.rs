@@ -290,6 +290,30 @@ pub fn use_one_arena() {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
+/// The address of fresh, private, writable memory.
+pub fn map_memory(bytes: usize) -> io::Result<usize> {
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: no address is asked for, so nothing that exists is replaced.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, kind, -1, 0) };
+    if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(start.expose_provenance()) }
+}
+
+/// Gives memory back.
+///
+/// # Safety
+/// It came from [`map_memory`], and nothing points into it any more.
+pub unsafe fn unmap_memory(range: std::ops::Range<usize>) {
+    // SAFETY: the caller's promise. It cannot fail for a range that is mapped.
+    unsafe { libc::munmap(std::ptr::with_exposed_provenance_mut(range.start), range.len()) };
+}
+
+/// Gives the pages of private memory back and keeps the addresses: zeroes are read there next.
+pub fn forget_contents(range: std::ops::Range<usize>) {
+    let first = std::ptr::with_exposed_provenance_mut::<libc::c_void>(range.start);
+    // SAFETY: the callers own the range and read nothing of it before they write. When it fails the pages stay.
+    unsafe { libc::madvise(first, range.len(), libc::MADV_DONTNEED) };
+}
+
 /// `MADV_COLLAPSE`, Linux 6.1.
 const MADV_COLLAPSE: c_int = 25;
 

@@ -7,9 +7,10 @@
 //! - [`kernel`]: system calls, and all but a few lines of the `unsafe` there is;
 //! - [`interpreter`]: CPython and the glue in `python/*.py`;
 //! - [`jail`]: the walls, in the order in which they are raised;
-//! - [`memory`]: what makes forks cheap;
+//! - [`arenas`], [`memory`]: what makes forks cheap;
 //! - [`zygote`]: the loop that forks and reaps; [`cell`]: the life of one child.
 
+mod arenas;
 mod cell;
 mod interpreter;
 mod jail;

@@ -1,25 +1,58 @@
-//! Makes the zygote cheap to fork: its memory moves into huge pages.
+//! Makes the zygote cheap to fork. Where the kernel does not help, forks take longer and nothing else changes.
 //!
-//! A fork copies one entry per page and its end gives each back; 500 small pages in one huge one are a single entry.
-//! A cell that writes to a part of it gets a copy of that part only, 4 KiB. Where the kernel has no huge pages to give,
-//! forks take longer and nothing else changes.
+//! Memory moves into huge pages: a fork copies one entry per page and the cell's end gives each back, and 500 small
+//! pages in one huge one are a single entry. A cell that writes to a part of it gets a copy of that part only, 4 KiB.
+//! Code is inherited: the kernel leaves the pages of a file to be found again, fault by fault, unless a page of the
+//! mapping is the process's own.
 
 use std::fs;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use crate::kernel;
 
 /// 2 MiB on every architecture we build for (aarch64: with pages of 4 KiB).
-const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+pub const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// What a cell runs whatever its program does: its code is inherited. Of other libraries most is never run.
+const COMMON_CODE: [&str; 4] = ["libpython", "libc.", "ld-linux", "runner"];
+
+/// Both of the above.
+pub fn gather() {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    collapse(&maps);
+    let _ = own_a_page_of_each(&maps);
+}
 
 /// Collapses what is private, writable and of no file; how many huge pages that made.
-pub fn gather() -> usize {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+fn collapse(maps: &str) -> usize {
     maps.lines()
         .filter_map(anonymous)
         .flat_map(huge_pages)
         .filter(|page| kernel::collapse(page.clone()).is_ok())
         .count()
+}
+
+/// Writes to the first byte of each mapping of common code what stands there, as a debugger would.
+fn own_a_page_of_each(maps: &str) -> io::Result<()> {
+    let memory = fs::File::options().read(true).write(true).open("/proc/self/mem")?;
+    for start in maps.lines().filter_map(common_code) {
+        let mut byte = [0];
+        memory.read_exact_at(&mut byte, start)?;
+        memory.write_all_at(&byte, start)?;
+    }
+    Ok(())
+}
+
+/// The first address of a line of `maps`, when it is code or constants that every cell uses.
+fn common_code(line: &str) -> Option<u64> {
+    let mut fields = line.split_whitespace();
+    let first = fields.next()?.split_once('-')?.0;
+    let permissions = fields.next()?;
+    let file = fields.nth(3)?.rsplit('/').next()?;
+    let common = COMMON_CODE.iter().any(|name| file.starts_with(name));
+    (matches!(permissions, "r-xp" | "r--p") && common).then(|| u64::from_str_radix(first, 16).ok())?
 }
 
 /// The addresses of a line of `maps`, when it is memory that a program allocated.
