@@ -7,13 +7,10 @@ errors. Standard library names are bound at import, before a program can replace
 
 import asyncio
 import contextvars
-import gc
 import inspect
 import linecache
-import os
 import random
 import resource
-import selectors
 import sys
 import threading
 import types
@@ -42,7 +39,11 @@ _channel = None
 
 
 def prepare(tools, work_folder):
-    """In the zygote, once: all that no job decides. Each page that is not written to in a cell is shared by all."""
+    """In the zygote, once: all that no job decides. Each page that is not written to in a cell is shared by all.
+
+    Returns the descriptors of the event loop: those of selector and self-pipe (reading and writing end). A cell puts
+    fresh ones in their places; the objects here know only their numbers.
+    """
     global _runner, _channel
     cell_surroundings.prepare(work_folder)
     threading.stack_size(THREAD_STACK_BYTES)
@@ -53,17 +54,12 @@ def prepare(tools, work_folder):
     # The interpreter adapts code as it runs it. Adapted here, it is shared; adapted in a cell, it is a copy.
     for _ in range(REHEARSALS):
         _rehearse()
-    # Descriptors would be shared by all cells: each opens its own.
-    loop._close_self_pipe()
-    loop._selector.close()
+    return loop._selector.fileno(), loop._ssock.fileno(), loop._csock.fileno()
 
 
 def warm(work_folder):
     """In the waiting cell: what it cannot share with others."""
     cell_surroundings.settle(work_folder)
-    loop = _runner.get_loop()
-    loop._selector = selectors.DefaultSelector()
-    loop._make_self_pipe()
     _rehearse()
 
 

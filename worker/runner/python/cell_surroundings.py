@@ -5,6 +5,8 @@ import signal
 import sys
 import tempfile
 
+_work_folder = None
+
 _ENDING_SIGNALS = {
     signal.SIGKILL,
     signal.SIGTERM,
@@ -17,6 +19,8 @@ _ENDING_SIGNALS = {
 
 def prepare(work_folder):
     """Once, in the zygote."""
+    global _work_folder
+    _work_folder = work_folder
     tempfile.tempdir = None
     os.environ.clear()
     os.environ.update(
@@ -30,7 +34,7 @@ def prepare(work_folder):
 
 def settle(work_folder):
     """Once per cell, before the program is known."""
-    if os.environ["HOME"] != work_folder:
+    if work_folder != _work_folder:
         os.environ["HOME"] = os.environ["TMPDIR"] = work_folder
 
 

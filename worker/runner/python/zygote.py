@@ -24,13 +24,17 @@ zygote_first.allow_hooks()
 
 
 def freeze(tools, work_folder):
-    """Moves everything made so far out of the collector's sight, so that a cell's collections do not copy it."""
+    """Moves everything made so far out of the collector's sight, so that a cell's collections do not copy it.
+
+    Returns the descriptors of the event loop, which no cell may share.
+    """
     re.compile(r"(\w+)\s*")  # the compiler's own tables
     datetime.datetime.strptime("2000-01-01", "%Y-%m-%d")  # imports _strptime
     "a".encode("idna")
-    cell.prepare(json.loads(tools), work_folder)
+    loop_descriptors = cell.prepare(json.loads(tools), work_folder)
     gc.collect()
     gc.freeze()
+    return loop_descriptors
 
 
 def library_folders():

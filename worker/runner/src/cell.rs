@@ -3,20 +3,21 @@
 //! Invariant: [`live`] never returns, whatever happens.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use pyo3::prelude::*;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use wire::codec::{PREFIX_BYTES, TO_CELL_FRAME_BYTES_MAX};
 use wire::control::Refusal;
 use wire::frame::{CellLimits, FromCell, Start, ToCell};
 
-use crate::interpreter;
+use crate::interpreter::{Glue, LoopDescriptors};
 use crate::jail::{Walls, WorkFolder};
 use crate::kernel;
 use crate::zygote::socket_pair;
 
 /// Where a cell finds its socket.
-const CHANNEL: i32 = 3;
+pub const CHANNEL: i32 = 3;
 
 /// What the zygote tries itself with, before it says that it is ready.
 pub const FIRST_CELL: u64 = 0;
@@ -70,17 +71,24 @@ impl Pipes {
 }
 
 /// Becomes a cell, for good.
-pub fn live(py: Python<'_>, walls: &Walls, cell: u64, work: &WorkFolder, pipes: &Pipes) -> ! {
+pub fn live(
+    py: Python<'_>,
+    (walls, glue): (&Walls, &Glue),
+    cell: u64,
+    work: &WorkFolder,
+    pipes: &Pipes,
+) -> ! {
     kernel::unblock_child_signal();
-    if let Err(refusal) = arrange(pipes).and_then(|()| walls.raise(cell, work)) {
+    let own_loop = || own_loop(glue.loop_descriptors);
+    if let Err(refusal) = arrange(pipes).and_then(|()| walls.raise(cell, work, own_loop)) {
         // Descriptor 3 may not be in place: the one we were given is, until the end.
         send(pipes.channel.as_fd(), &FromCell::Wall(refusal));
         kernel::exit_now(EXIT_WALL);
     }
     // SAFETY: the counterpart of PyOS_BeforeFork, in the child, which has this one thread.
     unsafe { pyo3::ffi::PyOS_AfterFork_Child() };
-    let tried = if cell == FIRST_CELL { interpreter::check_library(py) } else { Ok(()) };
-    if let Err(error) = tried.and_then(|()| interpreter::warm(py, &work.path_inside())) {
+    let tried = if cell == FIRST_CELL { glue.check_library(py) } else { Ok(()) };
+    if let Err(error) = tried.and_then(|()| glue.warm(py, &work.path_inside())) {
         let reason = error.to_string();
         send_on_channel(&FromCell::Wall(Refusal {
             layer: "python".to_owned(),
@@ -95,7 +103,7 @@ pub fn live(py: Python<'_>, walls: &Walls, cell: u64, work: &WorkFolder, pipes: 
         kernel::exit_now(EXIT_WALL);
     }
     send_on_channel(&FromCell::Begun);
-    if let Err(error) = interpreter::run(py, start) {
+    if let Err(error) = glue.run(py, start) {
         error.print(py);
         kernel::exit_now(EXIT_GLUE);
     }
@@ -112,6 +120,26 @@ fn arrange(pipes: &Pipes) -> Result<(), Refusal> {
         reason: error.to_string(),
         fix: "raise the limit of open files".to_owned(),
     })
+}
+
+/// Opens a selector and a self-pipe of this cell's own where the event loop believes to have them. The zygote opened
+/// its in the same order with the same numbers free, so the kernel gives the same numbers.
+fn own_loop(numbers: LoopDescriptors) -> io::Result<()> {
+    use rustix::event::epoll;
+    let selector = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let (reader, writer) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let got = [&selector, &reader, &writer].map(AsRawFd::as_raw_fd);
+    if got != [numbers.selector, numbers.wake_reader, numbers.wake_writer] {
+        return Err(io::Error::other(format!("descriptors {got:?} instead of {numbers:?}")));
+    }
+    let number = epoll::EventData::new_u64(u64::from(numbers.wake_reader.unsigned_abs()));
+    epoll::add(&selector, &reader, number, epoll::EventFlags::IN)?;
+    // They are the interpreter's from here on.
+    for descriptor in [selector, reader, writer] {
+        let _ = descriptor.into_raw_fd();
+    }
+    Ok(())
 }
 
 /// The kernel's part of a run's limits.

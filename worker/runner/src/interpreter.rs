@@ -3,6 +3,7 @@
 //! Invariant: nothing of the host shows in it: no environment, no user site, no `.pth`, no current folder in the path.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use pyo3::ffi;
@@ -54,8 +55,31 @@ pub enum InterpreterError {
 pub struct Library {
     /// "3.11.2".
     pub version: String,
+    /// What cells call.
+    pub glue: Glue,
     /// Folders with modules and with the shared objects they need.
     pub folders: Vec<PathBuf>,
+}
+
+/// Found once: a look-up in each cell would copy the pages it counts references on.
+#[derive(Debug)]
+pub struct Glue {
+    warm: Py<PyAny>,
+    run: Py<PyAny>,
+    check_library: Py<PyAny>,
+    /// Of the event loop that all cells have: each needs descriptors of its own under these numbers.
+    pub loop_descriptors: LoopDescriptors,
+}
+
+/// Numbers, as the interpreter's objects know them.
+#[derive(Debug, Clone, Copy)]
+pub struct LoopDescriptors {
+    /// The epoll instance.
+    pub selector: RawFd,
+    /// The end of the self-pipe that the selector watches.
+    pub wake_reader: RawFd,
+    /// The end that other threads write to.
+    pub wake_writer: RawFd,
 }
 
 /// Starts CPython, imports what cells will want, and freezes it. `tools` is the JSON of their declarations.
@@ -68,41 +92,54 @@ pub fn start(tools: &str, work_folder: &str) -> Result<Library, InterpreterError
     }
     arenas::keep_together();
     initialise()?;
-    let folders = Python::attach(|py| -> PyResult<Vec<String>> {
+    let (folders, glue) = Python::attach(|py| -> PyResult<(Vec<String>, Glue)> {
         for (name, file, source) in MODULES {
             let source = CString::new(source)?;
             PyModule::from_code(py, &source, file, name)?;
         }
         let zygote = py.import("zygote")?;
         let folders = zygote.call_method0("library_folders")?.extract()?;
-        zygote.call_method1("freeze", (tools, work_folder))?;
-        Ok(folders)
+        let loop_descriptors = zygote.call_method1("freeze", (tools, work_folder))?;
+        Ok((folders, Glue::find(py, &loop_descriptors)?))
     })
     .map_err(|error| InterpreterError::Library(error.to_string()))?;
-    Ok(Library { version, folders: folders.into_iter().map(PathBuf::from).collect() })
+    Ok(Library { version, glue, folders: folders.into_iter().map(PathBuf::from).collect() })
 }
 
-/// In the first cell of a zygote: whether the library can be read from inside the walls.
-pub fn check_library(py: Python<'_>) -> PyResult<()> {
-    py.import("cell_surroundings")?.call_method0("check_library").map(drop)
-}
+impl Glue {
+    fn find(py: Python<'_>, loop_descriptors: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (selector, wake_reader, wake_writer) = loop_descriptors.extract()?;
+        let cell = py.import("cell")?;
+        Ok(Self {
+            warm: cell.getattr("warm")?.unbind(),
+            run: cell.getattr("run")?.unbind(),
+            check_library: py.import("cell_surroundings")?.getattr("check_library")?.unbind(),
+            loop_descriptors: LoopDescriptors { selector, wake_reader, wake_writer },
+        })
+    }
 
-/// In a fresh cell: what can be done before the job is known.
-pub fn warm(py: Python<'_>, work_folder: &str) -> PyResult<()> {
-    py.import("cell")?.call_method1("warm", (work_folder,)).map(drop)
-}
+    /// In the first cell of a zygote: whether the library can be read from inside the walls.
+    pub fn check_library(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_library.call0(py).map(drop)
+    }
 
-/// Runs the program of a start frame; sends its outcome on the channel.
-pub fn run(py: Python<'_>, start: Start) -> PyResult<()> {
-    let Start { program, task, seed, limits } = start;
-    let user_input = match task {
-        Task::Execute { user_input } => Some(PyString::new(py, &user_input)),
-        Task::Check => None,
-    };
-    let arguments =
-        (PyString::new(py, &program), user_input, seed, limits.result_bytes_max, limits.arguments_bytes_max);
-    drop(program); // what is left of the memory is the program's
-    py.import("cell")?.call_method1("run", arguments).map(drop)
+    /// In a fresh cell: what can be done before the job is known.
+    pub fn warm(&self, py: Python<'_>, work_folder: &str) -> PyResult<()> {
+        self.warm.call1(py, (work_folder,)).map(drop)
+    }
+
+    /// Runs the program of a start frame; sends its outcome on the channel.
+    pub fn run(&self, py: Python<'_>, start: Start) -> PyResult<()> {
+        let Start { program, task, seed, limits } = start;
+        let user_input = match task {
+            Task::Execute { user_input } => Some(PyString::new(py, &user_input)),
+            Task::Check => None,
+        };
+        let source = PyString::new(py, &program);
+        drop(program); // what is left of the memory is the program's
+        let arguments = (source, user_input, seed, limits.result_bytes_max, limits.arguments_bytes_max);
+        self.run.call1(py, arguments).map(drop)
+    }
 }
 
 fn loaded_version() -> String {

@@ -19,7 +19,7 @@ use wire::control::{
 };
 
 use crate::cell::{self, Pipes};
-use crate::interpreter;
+use crate::interpreter::{self, Glue};
 use crate::jail::{WORK, Walls};
 use crate::kernel::{self, Forked};
 use crate::memory;
@@ -76,6 +76,9 @@ fn take_control_socket() -> io::Result<OwnedFd> {
 
 struct Zygote {
     walls: Walls,
+    glue: Glue,
+    /// Keeps the number on which a cell has its channel: whatever else lay there would be gone in the cell.
+    _channel_number: OwnedFd,
     python_version: String,
     ended: OwnedFd,
     /// Cells by pid.
@@ -89,6 +92,12 @@ impl Zygote {
         kernel::ignore_signal(libc::SIGXFSZ);
         // A terminal's Ctrl-C reaches the whole group; the worker decides when to stop.
         kernel::ignore_signal(libc::SIGINT);
+        let channel_number = rustix::io::fcntl_dupfd_cloexec(std::io::stdin().as_fd(), cell::CHANNEL)
+            .map_err(|error| Refusal {
+                layer: "descriptors".to_owned(),
+                reason: error.to_string(),
+                fix: "raise the limit of open files".to_owned(),
+            })?;
         let tools = serde_json::to_string(&settings.tools).unwrap_or_default();
         let library = interpreter::start(&tools, WORK).map_err(|error| Refusal {
             layer: "python".to_owned(),
@@ -102,7 +111,14 @@ impl Zygote {
             reason: error.to_string(),
             fix: "allow signalfd4 in the container's seccomp profile".to_owned(),
         })?;
-        let mut zygote = Self { walls, python_version: library.version, ended, living: HashMap::new() };
+        let mut zygote = Self {
+            walls,
+            glue: library.glue,
+            _channel_number: channel_number,
+            python_version: library.version,
+            ended,
+            living: HashMap::new(),
+        };
         Python::attach(|py| zygote.try_one_cell(py, control))?;
         Ok(zygote)
     }
@@ -175,7 +191,7 @@ impl Zygote {
         // SAFETY: the zygote has a single thread: no runtime, no logger, no Python thread.
         let forked = unsafe { self.walls.fork() };
         if let Ok(Forked::Child) = forked {
-            cell::live(py, &self.walls, cell, &work, &theirs);
+            cell::live(py, (&self.walls, &self.glue), cell, &work, &theirs);
         }
         // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
         unsafe { pyo3::ffi::PyOS_AfterFork_Parent() };

@@ -128,10 +128,13 @@ fn search(ranges: &[(u32, Answer)], otherwise: &Answer) -> Vec<Statement> {
     }
     let (left, right) = ranges.split_at(ranges.len() / 2);
     let below = search(left, otherwise);
-    let mut code = vec![
-        Statement { code: JUMP_AT_LEAST, jump_true: 0, jump_false: 1, k: right[0].0 },
-        statement(JUMP, u32::try_from(below.len()).expect("a filter has at most 4096 statements")),
-    ];
+    let mut code = match u8::try_from(below.len()) {
+        Ok(near) => vec![Statement { code: JUMP_AT_LEAST, jump_true: near, jump_false: 0, k: right[0].0 }],
+        Err(_) => vec![
+            Statement { code: JUMP_AT_LEAST, jump_true: 0, jump_false: 1, k: right[0].0 },
+            statement(JUMP, u32::try_from(below.len()).expect("a filter has at most 4096 statements")),
+        ],
+    };
     code.extend(below);
     code.extend(search(right, otherwise));
     code

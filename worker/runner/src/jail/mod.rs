@@ -118,8 +118,13 @@ impl Walls {
     }
 
     /// Raises all walls around the calling process. Afterwards it can read the library, write its folder, use its
-    /// four descriptors and compute; nothing else.
-    pub fn raise(&self, cell: u64, work: &WorkFolder) -> Result<(), Refusal> {
+    /// own descriptors and compute; nothing else. `own_loop` opens some of them, when those of the zygote are closed.
+    pub fn raise(
+        &self,
+        cell: u64,
+        work: &WorkFolder,
+        own_loop: impl FnOnce() -> io::Result<()>,
+    ) -> Result<(), Refusal> {
         if self.on("oom score") {
             self.namespaces.be_first_to_go();
         }
@@ -147,6 +152,7 @@ impl Walls {
         }
         // SAFETY: a cell uses descriptors 0 to 3 only from here on, and never drops an owner: it ends with `_exit`.
         unsafe { kernel::close_from(4) }.map_err(because("descriptors", "use Linux 5.9 or newer"))?;
+        own_loop().map_err(because("event loop", "allow epoll and socketpair"))?;
         if self.on("seccomp") {
             // Last: the calls above are not in its list.
             self.seccomp
