@@ -142,6 +142,21 @@ impl<S: Sync> FromRequestParts<S> for JsonBody {
     }
 }
 
+/// The members of a JSON body; none when there is no body.
+#[derive(Debug)]
+pub struct OptionalJson(pub Fields);
+
+impl<S: Sync> FromRequestParts<S> for OptionalJson {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if Received::from_request_parts(parts, state).await?.bytes.is_empty() {
+            return Fields::of_json(b"{}").map(Self);
+        }
+        JsonBody::from_request_parts(parts, state).await.map(|JsonBody(fields)| Self(fields))
+    }
+}
+
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(media_type)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else {
         return false;

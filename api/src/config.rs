@@ -9,6 +9,7 @@ use shared::{
     seal::Sealer,
     store::StoreConfig,
     telemetry::LogFormat,
+    tenant::DailyDefaults,
 };
 
 /// What is read, with defaults and meaning: the text of `--help` and of the page in `docs/`.
@@ -58,6 +59,26 @@ pub const SETTINGS: &[Setting] = &[
         help: "How many jobs of a tenant may wait, unless its own record says otherwise; then 429",
     },
     Setting {
+        name: "TENANT_REQUESTS_PER_MINUTE",
+        default: "6000; unlimited when keys are not required",
+        help: "How many requests a tenant may send, unless its own record says otherwise; then 429",
+    },
+    Setting {
+        name: "TENANT_RUNNING_MAX",
+        default: "unlimited",
+        help: "How many jobs of a tenant may run at once, unless its own record says otherwise; the rest waits",
+    },
+    Setting {
+        name: "TENANT_TOOL_CALLS_PER_DAY",
+        default: "100000; unlimited for the tenant `default`",
+        help: "Tool calls of all runs of a tenant in a day (UTC), unless its own record says otherwise",
+    },
+    Setting {
+        name: "TENANT_TOKENS_PER_DAY",
+        default: "100000000; unlimited for the tenant `default`",
+        help: "Tokens models read and write for a tenant in a day (UTC), unless its own record says otherwise",
+    },
+    Setting {
         name: "WEBHOOK_ALLOW_PRIVATE",
         default: "false",
         help: "Accept callbacks to private addresses",
@@ -78,6 +99,9 @@ pub const SETTINGS: &[Setting] = &[
 /// 10,000 waiting jobs: an hour of work for a small worker; more is a loop gone wrong.
 const TENANT_QUEUED_MAX: u64 = 10_000;
 
+/// 2^53: larger numbers are not exact in JSON, nor in the scripts of the store.
+pub(crate) const LIMIT_MAX: u64 = 1 << 53;
+
 /// What the api was told at its start.
 #[derive(Clone)]
 pub struct Config {
@@ -93,6 +117,12 @@ pub struct Config {
     pub sealer: Sealer,
     /// What a request does not say about its job.
     pub jobs: JobDefaults,
+    /// Requests of a tenant in a minute; 0 for no limit.
+    pub requests_per_minute: u64,
+    /// Running jobs of a tenant, for display: workers enforce it; 0 for no limit.
+    pub running_max: u64,
+    /// What a tenant has of a day.
+    pub daily: DailyDefaults,
     /// Whether callbacks may go to private addresses.
     pub webhook_allow_private: bool,
     /// How log lines look.
@@ -150,6 +180,12 @@ impl Config {
             admin_key: vars.secret("ADMIN_API_KEY"),
             sealer: sealer(&mut vars),
             jobs: jobs(&mut vars, keys_required),
+            requests_per_minute: requests_per_minute(&mut vars, keys_required),
+            running_max: limit(&mut vars, "TENANT_RUNNING_MAX").unwrap_or(0),
+            daily: DailyDefaults {
+                tool_calls: limit(&mut vars, "TENANT_TOOL_CALLS_PER_DAY"),
+                tokens: limit(&mut vars, "TENANT_TOKENS_PER_DAY"),
+            },
             webhook_allow_private: vars.flag("WEBHOOK_ALLOW_PRIVATE", false),
             log_format: vars.parsed("LOG_FORMAT", LogFormat::default_for_stderr(), "`text` or `json`"),
             log_level: vars.text("LOG_LEVEL").unwrap_or("info").to_owned(),
@@ -197,6 +233,16 @@ fn jobs(vars: &mut Vars, keys_required: bool) -> JobDefaults {
         max_attempts: u32::try_from(attempts).unwrap_or(limits::JOB_MAX_ATTEMPTS),
         queued_max: vars.number("TENANT_QUEUED_MAX", queued_max, 1, u64::MAX),
     }
+}
+
+fn requests_per_minute(vars: &mut Vars, keys_required: bool) -> u64 {
+    let default = if keys_required { limits::TENANT_REQUESTS_PER_MINUTE } else { 0 };
+    limit(vars, "TENANT_REQUESTS_PER_MINUTE").unwrap_or(default)
+}
+
+/// A limit, when one is configured.
+fn limit(vars: &mut Vars, name: &str) -> Option<u64> {
+    vars.text(name).is_some().then(|| vars.number(name, 1, 1, LIMIT_MAX))
 }
 
 #[cfg(test)]

@@ -60,6 +60,56 @@ impl Fields {
         self.errors.push(FieldError { pointer: format!("/{name}"), detail: detail.into() });
     }
 
+    /// Notes that an item of a list is wrong.
+    pub fn fault_at(&mut self, name: &str, at: usize, detail: impl Into<String>) {
+        self.errors.push(FieldError { pointer: format!("/{name}/{at}"), detail: detail.into() });
+    }
+
+    /// The members of an object in a field, to be read like these; see [`Fields::take_faults`].
+    pub fn inner(&mut self, name: &str) -> Self {
+        Self::new(self.object(name).unwrap_or_default(), self.unknown)
+    }
+
+    /// Takes over what was wrong, or is left, in an object read with [`Fields::inner`].
+    pub fn take_faults(&mut self, name: &str, mut inner: Self) {
+        let left: Vec<String> =
+            std::mem::take(&mut inner.members).into_iter().map(|(name, _)| name).collect();
+        for name in left.into_iter().take(10) {
+            inner.fault(&clipped(name), inner.unknown);
+        }
+        let within = |error: FieldError| FieldError { pointer: format!("/{name}{}", error.pointer), ..error };
+        self.errors.extend(inner.errors.into_iter().map(within));
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(flag) => return Some(flag),
+            _ => self.fault(name, "must be true or false"),
+        }
+        None
+    }
+
+    /// A list of at most `most` different whole numbers.
+    pub fn integers(&mut self, name: &str, most: usize) -> Option<Vec<i64>> {
+        let Value::Array(items) = self.take(name)? else {
+            self.fault(name, "must be a list of whole numbers");
+            return None;
+        };
+        if items.len() > most {
+            self.fault(name, format!("has {} items; at most {most} are allowed", items.len()));
+        }
+        let mut numbers = Vec::new();
+        for (at, item) in items.iter().enumerate().take(most) {
+            match item.as_i64() {
+                Some(number) if !numbers.contains(&number) => numbers.push(number),
+                Some(_) => self.fault_at(name, at, "is given twice"),
+                None => self.fault_at(name, at, "must be a whole number"),
+            }
+        }
+        Some(numbers)
+    }
+
     /// Notes that a field is too large.
     pub fn oversize(&mut self, name: &str, bytes: usize, bytes_max: usize) {
         self.too_large = true;

@@ -16,6 +16,7 @@ mod body;
 pub mod config;
 mod edge;
 mod fields;
+mod guesses;
 mod housekeeping;
 mod idempotency;
 pub mod openapi;
@@ -46,6 +47,8 @@ pub struct Api {
     streams: Arc<Semaphore>,
     /// The memory request bodies may take.
     bodies: Arc<Semaphore>,
+    /// Wrong keys by address.
+    guesses: Arc<guesses::Guesses>,
 }
 
 impl Api {
@@ -61,6 +64,7 @@ impl Api {
             requests: Arc::new(Semaphore::new(edge::REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
             bodies: body::budget(),
+            guesses: Arc::new(guesses::Guesses::new()),
         };
         Ok((api, listening))
     }

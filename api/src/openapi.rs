@@ -1,18 +1,20 @@
 //! The description of the API, made from the same list as the router, and completed with what holds everywhere.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use utoipa::{
     OpenApi as _, PartialSchema as _,
     openapi::{
         Content, Header, Object, OpenApi, Ref, RefOr, Response, Schema,
+        extensions::Extensions,
         header::HeaderBuilder,
-        path::Operation,
+        path::{Operation, PathItem},
         schema::AdditionalProperties,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
 use crate::{
+    auth::Needs,
     config::Config,
     problem::{FieldError, ProblemBody},
     routes,
@@ -30,6 +32,9 @@ use crate::{
         (name = "workflows", description = "Descriptions and the programs made of them"),
         (name = "jobs", description = "What is asked of the system, and what became of it"),
         (name = "webhooks", description = "Being told instead of asking"),
+        (name = "keys", description = "Who may ask (operator)"),
+        (name = "tenants", description = "What holds for whom (operator)"),
+        (name = "credentials", description = "A tenant's own keys of providers"),
         (name = "service", description = "Health and documentation")
     ),
     components(schemas(ProblemBody, FieldError))
@@ -39,7 +44,13 @@ struct Base;
 /// The whole description.
 pub fn document() -> OpenApi {
     let mut document = Base::openapi();
-    document.merge(routes::tenants().into_openapi());
+    for (needs, group) in routes::GROUPS {
+        let mut group = group().into_openapi();
+        for item in group.paths.paths.values_mut() {
+            name_scopes(item, needs);
+        }
+        document.merge(group);
+    }
     document.merge(routes::public().into_openapi());
     add_security_schemes(&mut document);
     for (path, item) in &mut document.paths.paths {
@@ -88,7 +99,7 @@ fn complete(path: &str, operation: &mut Operation) {
     let tenants = operation.security.is_none();
     let mut problems = vec![
         (StatusCode::BAD_REQUEST, "Malformed"),
-        (StatusCode::FORBIDDEN, "Not allowed from there"),
+        (StatusCode::FORBIDDEN, "Not allowed from there, or not with this key"),
         (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours"),
         (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -97,6 +108,10 @@ fn complete(path: &str, operation: &mut Operation) {
     ];
     if tenants {
         problems.push((StatusCode::UNAUTHORIZED, "No valid API key"));
+        problems.push((
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests in a minute, or too many jobs are waiting; see `Retry-After`",
+        ));
         problems.push((StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"));
         problems.push((StatusCode::PAYLOAD_TOO_LARGE, "The body, or a field of it, is too large"));
         problems
@@ -107,7 +122,6 @@ fn complete(path: &str, operation: &mut Operation) {
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body is not `application/json`, or is compressed",
         ));
-        problems.push((StatusCode::TOO_MANY_REQUESTS, "Too many jobs are waiting; see `Retry-After`"));
     }
     if path.contains('{') {
         problems.push((StatusCode::NOT_FOUND, "There is no such thing"));
@@ -120,6 +134,23 @@ fn complete(path: &str, operation: &mut Operation) {
         if let RefOr::T(response) = response {
             response.headers.entry("X-Request-Id".to_owned()).or_insert_with(|| RefOr::T(request_id()));
         }
+    }
+}
+
+/// Says which scope a key needs, for people and for programs.
+fn name_scopes(item: &mut PathItem, needs: Needs) {
+    for (method, operation) in [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ] {
+        let Some(operation) = operation else { continue };
+        let scope = needs.scope(&method);
+        let description = operation.description.take().unwrap_or_default();
+        operation.description = Some(format!("{description}\n\nScope: `{scope}`.").trim_start().to_owned());
+        operation.extensions = Some(Extensions::from_iter([("x-scope", scope.as_str())]));
     }
 }
 
@@ -137,7 +168,16 @@ fn request_id() -> Header {
 
 /// Unknown fields are refused, so the schemas of bodies say so.
 fn close_request_bodies(document: &mut OpenApi) {
-    for name in ["NewWorkflow", "NewRun", "NewCode", "WorkflowPatch"] {
+    for name in [
+        "NewWorkflow",
+        "NewRun",
+        "NewCode",
+        "WorkflowPatch",
+        "NewApiKey",
+        "Rotation",
+        "TenantSettings",
+        "CredentialValue",
+    ] {
         if let Some(body) = request_body(document, name) {
             body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }

@@ -32,6 +32,8 @@ pub enum Code {
     Unauthorized,
     /// The request may not come from there.
     Forbidden,
+    /// The key does not allow this.
+    InsufficientScope,
     /// There is no such thing, for this tenant.
     NotFound,
     /// The path exists, not for this method.
@@ -56,6 +58,8 @@ pub enum Code {
     IdempotencyKeyReused,
     /// As many jobs of the tenant wait as may.
     QueueFull,
+    /// The tenant sends more requests than it may, or an address too many wrong keys.
+    RateLimited,
     /// The header of the request is larger than allowed.
     HeaderTooLarge,
     /// A fault of ours; the log has the cause under the request's id.
@@ -72,12 +76,13 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::BadRequest,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::InsufficientScope,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -90,6 +95,7 @@ impl Code {
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
         Self::QueueFull,
+        Self::RateLimited,
         Self::HeaderTooLarge,
         Self::Internal,
         Self::StoreUnavailable,
@@ -106,6 +112,9 @@ impl Code {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request", "The request is malformed"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is required"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "The request is not allowed"),
+            Self::InsufficientScope => {
+                (StatusCode::FORBIDDEN, "insufficient_scope", "The key does not allow this")
+            }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed here")
@@ -138,6 +147,7 @@ impl Code {
                 "The idempotency key was used for another request",
             ),
             Self::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "queue_full", "Too many jobs are waiting"),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
             Self::HeaderTooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "header_too_large",
@@ -185,6 +195,8 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     cause: Option<String>,
+    retry_after: Duration,
+    challenge: Option<&'static str>,
 }
 
 /// RFC 9457, as it is sent.
@@ -214,7 +226,9 @@ pub struct ProblemBody {
 impl Problem {
     /// A problem with its own words for the client.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), cause: None }
+        let challenge = (code == Code::Unauthorized).then_some("Bearer realm=\"api\"");
+        let detail = detail.into();
+        Self { code, detail, errors: Vec::new(), cause: None, retry_after: RETRY_AFTER, challenge }
     }
 
     /// Fields that are wrong.
@@ -241,6 +255,20 @@ impl Problem {
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {
         self.cause = Some(cause.into());
+        self
+    }
+
+    /// Says when to come again; otherwise it is a second.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = wait.max(RETRY_AFTER);
+        self
+    }
+
+    /// Says what is wrong with the key, as RFC 6750 has it in `WWW-Authenticate`.
+    #[must_use]
+    pub fn challenge(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
         self
     }
 
@@ -275,10 +303,10 @@ impl IntoResponse for Problem {
         let mut response = self.status().into_response();
         let headers = response.headers_mut();
         if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after.as_secs()));
         }
-        if self.code == Code::Unauthorized {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"api\""));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response.extensions_mut().insert(self);
         response

@@ -5,15 +5,21 @@
 //! among a fixed number; at shutdown idle ones end at once, busy ones after their answer, all by a deadline.
 
 use std::{
+    convert::Infallible,
     io,
+    net::IpAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::{Router, body::Body};
-use hyper::{Request, body::Incoming, service::service_fn};
+use axum::{Router, body::Body, response::Response};
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -69,7 +75,7 @@ pub(crate) async fn serve(
     let (open, cut) = (TaskTracker::new(), CancellationToken::new());
     let builder = Arc::new(builder(bounds));
     while let Some(stream) = next(&listener, &places, &shutdown).await {
-        let (stream, place) = match stream {
+        let (stream, peer, place) = match stream {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "A connection could not be accepted.");
@@ -78,7 +84,13 @@ pub(crate) async fn serve(
             }
         };
         let stream = Greeted::new(stream, bounds.header_read);
-        let connection = connection(stream, builder.clone(), router.clone(), shutdown.clone(), cut.clone());
+        let router = router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().call(request)
+        });
+        let connection = connection(stream, builder.clone(), service, shutdown.clone(), cut.clone());
         open.spawn(async move {
             connection.await;
             drop(place);
@@ -94,7 +106,11 @@ pub(crate) async fn serve(
     }
 }
 
-type Accepted = (TcpStream, tokio::sync::OwnedSemaphorePermit);
+type Accepted = (TcpStream, IpAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// The address at the other end of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// The next connection, once there is a place for it. `None` at shutdown.
 async fn next(
@@ -104,9 +120,9 @@ async fn next(
 ) -> Option<io::Result<Accepted>> {
     let accepted = async {
         let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let (stream, _) = listener.accept().await?;
+        let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        Ok((stream, place))
+        Ok((stream, peer.ip(), place))
     };
     tokio::select! {
         biased;
@@ -133,14 +149,16 @@ fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(
+async fn connection<S>(
     stream: Greeted,
     builder: Arc<Builder<TokioExecutor>>,
-    router: Router,
+    service: S,
     shutdown: CancellationToken,
     cut: CancellationToken,
-) {
-    let service = service_fn(move |request: Request<Incoming>| router.clone().call(request.map(Body::new)));
+) where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible> + Send,
+    S::Future: Send + 'static,
+{
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -105,6 +105,31 @@ pub const GENERATE_PAUSES_MAX: u32 = 5;
 /// 7 days that a verified program is kept for the same description of the same tenant.
 pub const VERIFIED_PROGRAM_TTL: Duration = Duration::from_secs(604_800);
 
+// --- Tenants ------------------------------------------------------------------------------------------------
+
+/// 6,000 requests a minute of one tenant, by default: 100 a second, more than a person or a poller makes.
+pub const TENANT_REQUESTS_PER_MINUTE: u64 = 6_000;
+/// 100,000 tool calls of one tenant in a day, by default: 500 runs at their own limit.
+pub const TENANT_TOOL_CALLS_PER_DAY: u64 = 100_000;
+/// 100 million tokens of one tenant in a day, by default: 50 runs at their own limit.
+pub const TENANT_TOKENS_PER_DAY: u64 = 100_000_000;
+/// 2 million tokens in one run, by default: 200 answers of 10,000 tokens.
+pub const RUN_TOKENS_MAX: u64 = 2_000_000;
+/// 1,000 tokens set aside for an answer that is not there yet, beside those of its prompt; the answer sets it right.
+pub const ANSWER_TOKENS_GUESS: u64 = 1_000;
+/// 4 bytes of text a token, about, in the languages models read best.
+pub const BYTES_PER_TOKEN: u64 = 4;
+/// 10 years: the longest life of a key that ends at all.
+pub const KEY_EXPIRES_IN_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// 7 days: the longest time for which an old key or webhook secret stays good beside its successor.
+pub const ROTATION_OVERLAP_MAX: Duration = Duration::from_secs(604_800);
+/// 24 h of overlap when a rotation does not say: time to deploy the new one everywhere.
+pub const ROTATION_OVERLAP: Duration = Duration::from_secs(86_400);
+/// 1,000 bytes for a provider's key: the longest known are tokens of about 500.
+pub const CREDENTIAL_BYTES_MAX: usize = 1_000;
+/// 100 workspaces of one tenant.
+pub const WORKSPACES_MAX: usize = 100;
+
 // --- Queue --------------------------------------------------------------------------------------------------
 
 /// 1 s: the longest a fetcher blocks, so that due and expired jobs are seen even if a wake-up was lost.

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 
 use crate::{
     id::TenantId,
+    limits,
     seal::{Sealer, Unopenable},
+    store::DailyLimits,
     time::Timestamp,
 };
 
@@ -115,6 +117,27 @@ impl TenantLimits {
     }
 }
 
+/// What is configured of a tenant's day for those whose record says nothing; none where nothing is configured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DailyDefaults {
+    /// `TENANT_TOOL_CALLS_PER_DAY`.
+    pub tool_calls: Option<u64>,
+    /// `TENANT_TOKENS_PER_DAY`.
+    pub tokens: Option<u64>,
+}
+
+impl DailyDefaults {
+    /// The limits of a tenant whose record says nothing. Where nothing is configured either, the operator's own tenant,
+    /// which all requests are when keys are not required, has none.
+    pub fn of(&self, tenant: &TenantId) -> DailyLimits {
+        let built_in = |limit| if tenant.is_default() { 0 } else { limit };
+        DailyLimits {
+            tool_calls: self.tool_calls.unwrap_or_else(|| built_in(limits::TENANT_TOOL_CALLS_PER_DAY)),
+            tokens: self.tokens.unwrap_or_else(|| built_in(limits::TENANT_TOKENS_PER_DAY)),
+        }
+    }
+}
+
 /// A provider key a tenant may bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -214,6 +237,16 @@ mod tests {
         acme.operator_credentials = true;
         assert!(acme.may_use_operator_credentials());
         assert!(Tenant::unset(TenantId::default_tenant()).may_use_operator_credentials());
+    }
+
+    #[test]
+    fn the_operators_own_tenant_has_no_daily_limits_unless_they_are_configured() {
+        let (acme, own) = ("acme".parse().unwrap(), TenantId::default_tenant());
+        let unset = DailyDefaults::default();
+        assert_eq!(unset.of(&own), DailyLimits { tool_calls: 0, tokens: 0 });
+        assert_eq!(unset.of(&acme).tokens, limits::TENANT_TOKENS_PER_DAY);
+        let set = DailyDefaults { tool_calls: Some(5), tokens: None };
+        assert_eq!((set.of(&own).tool_calls, set.of(&acme).tool_calls), (5, 5));
     }
 
     #[test]

@@ -2,11 +2,16 @@
 //!
 //! A handler is: parse, one call, render.
 
+mod audit;
+mod credentials;
 mod deliveries;
 mod events;
 mod jobs;
+mod keys;
 mod secrets;
 mod service;
+mod tenants;
+mod usage;
 mod versions;
 mod workflows;
 
@@ -23,15 +28,18 @@ use axum::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use shared::{
-    id::{JobId, WorkflowId},
+    id::{JobId, KeyId, TenantId, WorkflowId},
     store,
+    tenant::CredentialName,
 };
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) use self::events::STREAMS_MAX;
 use crate::{
-    Api, auth, body, edge,
+    Api,
+    auth::{self, Needs},
+    body, edge,
     idempotency::hex,
     openapi,
     problem::{Code, Problem},
@@ -40,22 +48,24 @@ use crate::{
 /// Everything under its layers.
 pub(crate) fn router(api: Api) -> Router {
     let document = service::Document::new(&openapi::served(&api.config));
-    let tenants: Router<Api> = tenants().into();
-    let tenants = tenants
-        .layer(from_fn(edge::time_out))
-        .layer(from_fn_with_state(api.clone(), body::receive))
-        .layer(from_fn_with_state(api.clone(), auth::authenticate));
+    let keyed = GROUPS.map(|(needs, group)| {
+        let routes: Router<Api> = group().into();
+        routes
+            .layer(from_fn(edge::time_out))
+            .layer(from_fn_with_state(api.clone(), body::receive))
+            .layer(from_fn_with_state((api.clone(), needs), auth::authenticate))
+    });
     let public: Router<Api> = public().into();
     public
         .route("/docs/{file}", get(service::docs_file))
         .layer(Extension(document))
-        .merge(tenants)
+        .merge(keyed.into_iter().fold(Router::new(), Router::merge))
         .layer(from_fn_with_state(api.clone(), edge::edge))
         .with_state(api)
 }
 
 /// What belongs to a tenant.
-pub(crate) fn tenants() -> OpenApiRouter<Api> {
+fn things() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(workflows::list, workflows::create))
         .routes(routes!(workflows::get, workflows::change, workflows::delete))
@@ -73,8 +83,32 @@ pub(crate) fn tenants() -> OpenApiRouter<Api> {
         .routes(routes!(events::events))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::redeliver))
-        .routes(routes!(secrets::webhook_secret))
+        .routes(routes!(usage::usage))
 }
+
+/// What the tenant's own administrators see and change.
+fn managed() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(secrets::webhook_secret))
+        .routes(routes!(secrets::rotate_webhook_secret))
+        .routes(routes!(credentials::list))
+        .routes(routes!(credentials::put, credentials::delete))
+}
+
+/// What the operator sees and changes of all tenants.
+fn administration() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::get, keys::delete))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(tenants::list))
+        .routes(routes!(tenants::get, tenants::put))
+        .routes(routes!(audit::list))
+}
+
+/// Every route that needs a key, with what the key has to allow.
+pub(crate) const GROUPS: [(Needs, fn() -> OpenApiRouter<Api>); 3] =
+    [(Needs::ByMethod, things), (Needs::Manage, managed), (Needs::Admin, administration)];
 
 /// What anybody may see.
 pub(crate) fn public() -> OpenApiRouter<Api> {
@@ -113,6 +147,18 @@ pub(crate) trait Named: FromStr {
 
 impl Named for JobId {
     const THING: &'static str = "job";
+}
+
+impl Named for KeyId {
+    const THING: &'static str = "key";
+}
+
+impl Named for TenantId {
+    const THING: &'static str = "tenant";
+}
+
+impl Named for CredentialName {
+    const THING: &'static str = "credential";
 }
 
 impl Named for WorkflowId {

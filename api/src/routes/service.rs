@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Json,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header, request::Parts},
     response::{Html, IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -59,9 +59,9 @@ pub(crate) struct Detail {
     get, path = "/healthz", operation_id = "getHealth", tag = "service", security(()),
     responses((status = 200, description = "It is", body = Detail))
 )]
-pub(crate) async fn healthz(State(api): State<Api>, headers: HeaderMap) -> Json<Detail> {
+pub(crate) async fn healthz(State(api): State<Api>, request: Parts) -> Json<Detail> {
     let Health { status, version } = HEALTHY;
-    if !auth::is_operator(&api.config, &headers) {
+    if !auth::is_operator(&api, &request.headers, &request.extensions) {
         return Json(Detail { status, version, store: None, workers: None });
     }
     let (store, workers) = match tokio::time::timeout(PING_TIMEOUT, api.store.workers()).await {

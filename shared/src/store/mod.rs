@@ -4,6 +4,7 @@
 //! is one state change of one job; nothing is ever written to a job outside of them. Reads are plain commands.
 //! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
 
+mod audit;
 mod claim;
 mod deletion;
 mod deliveries;
@@ -11,7 +12,9 @@ mod events;
 mod files;
 pub mod generation;
 mod jobs;
+mod keys;
 mod peek;
+mod quotas;
 mod record;
 mod script;
 mod state;
@@ -31,12 +34,15 @@ use redis::{
 
 pub(crate) use self::claim::Wake;
 pub use self::{
+    audit::{AuditEntry, Audited},
     claim::{Claim, ClaimAnswer, Room},
     deletion::EraseAnswer,
     deliveries::{Delivery, DeliveryAttempt, DeliveryStatus},
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
     files::{File, FileStatus},
     jobs::{JobFilter, Page},
+    keys::{KeyRecord, NewKey},
+    quotas::{DailyBudget, DailyLimits, DaySpent, Rate, Spending, Usage},
     state::{
         CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,
         SubmitError, Submitted,

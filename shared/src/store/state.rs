@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Store, StoreError, script};
+use super::{DailyLimits, DaySpent, Spending, Store, StoreError, script};
 use crate::{
     id::{JobId, TenantId, WorkflowId},
     job::{EntryId, JobError, JobSpec, JobStatus, Replay, Sandbox, Usage},
@@ -99,6 +99,10 @@ pub struct Progress {
     pub events: Vec<(&'static str, String)>,
     /// Key and entry (JSON) of each journal entry.
     pub journal: Vec<(String, String)>,
+    /// What it uses of its tenant's day.
+    pub spending: Spending,
+    /// What the tenant has of a day, unless its record says otherwise.
+    pub limits: DailyLimits,
 }
 
 /// How recording went.
@@ -112,6 +116,8 @@ pub enum ProgressAnswer {
     Stale,
     /// Not recorded: the journal is at its limit.
     JournalFull,
+    /// Not recorded: the tenant's day is used up.
+    DaySpent(DaySpent),
 }
 
 /// The end of a job.
@@ -229,13 +235,18 @@ impl Store {
         for (key, entry) in &progress.journal {
             call.arg(key).arg(entry);
         }
+        call.arg(progress.limits.tool_calls).arg(progress.limits.tokens);
+        call.arg(&progress.spending.arguments());
         let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
         match answer.as_str() {
             "ok" => Ok(ProgressAnswer::Recorded),
             "cancel" => Ok(ProgressAnswer::Cancel),
             "stale" => Ok(ProgressAnswer::Stale),
             "full" => Ok(ProgressAnswer::JournalFull),
-            other => Err(unexpected(other)),
+            other => match DaySpent::parse(other) {
+                Some(spent) => Ok(ProgressAnswer::DaySpent(spent)),
+                None => Err(unexpected(other)),
+            },
         }
     }
 
@@ -374,7 +385,7 @@ fn submitted(answer: &[String]) -> Result<Submitted, SubmitError> {
     }
 }
 
-fn push_fields(call: &mut redis::ScriptInvocation<'_>, fields: &[(&'static str, String)]) {
+pub(super) fn push_fields(call: &mut redis::ScriptInvocation<'_>, fields: &[(&'static str, String)]) {
     call.arg(fields.len() * 2);
     for (name, value) in fields {
         call.arg(*name).arg(value);

@@ -132,10 +132,10 @@ impl Store {
                 .await?;
             let Some(sealed) = sealed else { continue };
             let anew = sealer.reseal(place, &sealed);
-            match anew.map_err(|error| StoreError::Unreadable(format!("{record} {field}: {error}")))? {
+            let anew = anew.map_err(|error| StoreError::Unreadable(format!("{record} {field}: {error}")))?;
+            if let Some(anew) = anew {
                 // Somebody else who changed it meanwhile sealed it with the newest key, too.
-                Some(anew) => resealed += usize::from(self.swap(&record, field, &sealed, &anew).await?),
-                None => {}
+                resealed += usize::from(self.swap(&record, field, &sealed, &anew).await?);
             }
         }
         Ok(resealed)

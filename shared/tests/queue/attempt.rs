@@ -63,6 +63,7 @@ async fn progress_is_recorded_and_numbered_and_survives_the_attempt() {
         log: b"line 1\n\xff\0".to_vec(),
         events: vec![("tool_call.started", r#"{"a":1}"#.to_owned()), ("tool_call.finished", "{}".to_owned())],
         journal: vec![("k1".to_owned(), entry("x"))],
+        ..Progress::default()
     };
     let recorded = ground.store.progress(EntryId::Job(id), claim.fence, &progress, 10_000).await.unwrap();
     assert_eq!(recorded, ProgressAnswer::Recorded);
@@ -105,6 +106,7 @@ async fn stale_progress_leaves_nothing() {
         log: b"x".to_vec(),
         events: vec![("tool_call.started", "{}".to_owned())],
         journal: vec![("k".to_owned(), entry("x"))],
+        ..Progress::default()
     };
     let stale = async |fence| ground.store.progress(EntryId::Job(id), fence, &progress, 1000).await.unwrap();
     assert_eq!(stale(claim.fence + 1).await, ProgressAnswer::Stale);
@@ -134,6 +136,7 @@ async fn a_journal_at_its_limit_records_nothing_of_the_call() {
             log: b"x".to_vec(),
             events: vec![("tool_call.started", "{}".to_owned())],
             journal: vec![(key.to_owned(), entry(answer))],
+            ..Progress::default()
         };
         ground.store.progress(EntryId::Job(id), claim.fence, &progress, max).await.unwrap()
     };

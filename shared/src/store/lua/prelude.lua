@@ -25,6 +25,49 @@ local function count_of(tenant, name)
     + tonumber(redis.call('HGET', queue_key('execute', name), tenant) or 0)
 end
 
+-- What a tenant used today (UTC): jobs, tool calls, tokens, and tokens set aside for calls that are under way.
+local DAY_MS = 86400000
+local function day_key(tenant, now) return P .. 't:' .. tenant .. ':day:' .. math.floor(now / DAY_MS) end
+
+local function count_today(tenant, name, n, now)
+  if n == 0 then return end
+  local key = day_key(tenant, now)
+  redis.call('HINCRBY', key, name, n)
+  redis.call('PEXPIRE', key, 2 * DAY_MS)
+end
+
+-- ARGV[at..]: tool calls, tokens to set aside, input tokens, output tokens, tokens that are free again.
+-- Answers nil, or which budget of the day is used up.
+local function refused_today(tenant, calls_configured, tokens_configured, at, now)
+  local calls, aside = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  if calls == 0 and aside == 0 then return nil end
+  local day = redis.call('HMGET', day_key(tenant, now), 'tool_calls', 'input_tokens', 'output_tokens', 'aside')
+  local calls_max = limit_of(tenant, 'tool_calls_per_day', calls_configured)
+  local called = tonumber(day[1] or 0)
+  if calls > 0 and calls_max > 0 and called + calls > calls_max then
+    return 'spent tool_calls ' .. called .. ' ' .. calls_max
+  end
+  local tokens_max = limit_of(tenant, 'tokens_per_day', tokens_configured)
+  local used = tonumber(day[2] or 0) + tonumber(day[3] or 0) + tonumber(day[4] or 0)
+  if aside > 0 and tokens_max > 0 and used >= tokens_max then return 'spent tokens ' .. used .. ' ' .. tokens_max end
+  return nil
+end
+
+local function begin_spending(tenant, at, now)
+  count_today(tenant, 'tool_calls', tonumber(ARGV[at]), now)
+  count_today(tenant, 'aside', tonumber(ARGV[at + 1]), now)
+end
+
+local function end_spending(tenant, at, now)
+  count_today(tenant, 'input_tokens', tonumber(ARGV[at + 2]), now)
+  count_today(tenant, 'output_tokens', tonumber(ARGV[at + 3]), now)
+  local free = tonumber(ARGV[at + 4])
+  if free == 0 then return end
+  -- What was set aside before midnight is not set aside today.
+  free = math.min(free, tonumber(redis.call('HGET', day_key(tenant, now), 'aside') or 0))
+  count_today(tenant, 'aside', -free, now)
+end
+
 -- One token of each kind is enough: whoever takes it claims, and claim puts it back while work remains.
 -- 'wake': there is work. 'wake_idle': there is work of a tenant that has nothing running, for which also the slots
 -- are there that workers keep.

@@ -59,6 +59,7 @@ if ARGV[6] ~= '' then
   redis.call('HSET', idempotency_key, 'fingerprint', ARGV[7], 'job', id, 'workflow', workflow)
   redis.call('PEXPIRE', idempotency_key, ARGV[8])
 end
+count_today(tenant, 'jobs', 1, now)
 event(id, 'job.queued', '{}', now)
 begin_waiting(queue, tenant, id, expires_at)
 enqueue(queue, tenant, id)

@@ -1,0 +1,179 @@
+//! Tenants as the operator sees them: what is set for each, beside the configuration's defaults.
+
+use axum::{
+    Extension, Json,
+    extract::{RawQuery, State},
+};
+use serde::Serialize;
+use shared::{
+    id::TenantId,
+    limits,
+    store::{self, Audited, TenantChange},
+    tenant::{Tenant, TenantLimits},
+    time::Timestamp,
+};
+use utoipa::ToSchema;
+
+use super::{Id, Page, keys::TENANT_NAME};
+use crate::{
+    Api, auth::Caller, body::JsonBody, config::LIMIT_MAX, edge::RequestId, fields::Fields, problem::Problem,
+};
+
+/// A tenant.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Tenant)]
+pub(crate) struct TenantView {
+    /// Its name.
+    #[schema(value_type = String, example = "acme")]
+    id: TenantId,
+    /// Always `tenant`.
+    #[schema(example = "tenant")]
+    object: &'static str,
+    /// When its first key was made.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    created_at: Option<Timestamp>,
+    /// What was set for it; null where the configuration's default holds, 0 where there is no limit.
+    limits: TenantLimits,
+    /// Paradigm workspaces its programs may search; null for the operator's default.
+    workspaces: Option<Vec<i64>>,
+    /// Whether the operator's provider keys serve it.
+    operator_credentials: bool,
+}
+
+impl From<Tenant> for TenantView {
+    fn from(tenant: Tenant) -> Self {
+        Self {
+            operator_credentials: tenant.may_use_operator_credentials(),
+            id: tenant.id,
+            object: "tenant",
+            created_at: tenant.created_at,
+            limits: tenant.limits,
+            workspaces: tenant.workspaces,
+        }
+    }
+}
+
+/// Which stretch of the list of tenants.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `list` reads")]
+pub(crate) struct ListQuery {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u32>,
+    /// `next_cursor` of the previous page.
+    #[param(pattern = "^[a-z0-9_-]{1,40}$")]
+    after: Option<String>,
+}
+
+/// List tenants, by name.
+#[utoipa::path(
+    get, path = "/tenants", operation_id = "listTenants", tag = "tenants", params(ListQuery),
+    responses((status = 200, description = "A page of tenants", body = Page<TenantView>))
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    _: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Page<TenantView>>, Problem> {
+    let mut fields = Fields::of_query(query.as_deref());
+    let limit = super::jobs::limit(&mut fields);
+    let after: Option<TenantId> = fields.parsed("after", TENANT_NAME);
+    let after = fields.finish(after)?;
+    let page = api.store.tenants(after.as_ref(), limit).await?;
+    let items = page.items.into_iter().map(TenantView::from).collect();
+    Ok(Json(store::Page { items, next: page.next }.into()))
+}
+
+/// One tenant.
+#[utoipa::path(
+    get, path = "/tenants/{id}", operation_id = "getTenant", tag = "tenants",
+    params(("id" = String, Path, description = "The tenant")),
+    responses((status = 200, description = "The tenant", body = TenantView))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    _: Caller,
+    Id(id): Id<TenantId>,
+) -> Result<Json<TenantView>, Problem> {
+    Ok(Json(known(&api, &id).await?.into()))
+}
+
+/// Body of `PUT /tenants/{id}`.
+#[derive(Debug, ToSchema)]
+pub(crate) struct TenantSettings {
+    /// Limits of this tenant; 0 for none, the configuration's default where it is missing.
+    #[schema(inline)]
+    #[schema(value_type = Option<TenantLimits>, example = json!({"running_max": 10, "tokens_per_day": 1_000_000}))]
+    limits: TenantLimits,
+    /// Paradigm workspaces its programs may search; the operator's default when it is missing.
+    #[schema(max_items = 100, example = json!([12, 15]))]
+    workspaces: Option<Vec<i64>>,
+    /// Let the operator's provider keys serve it.
+    #[schema(value_type = Option<bool>, example = false)]
+    operator_credentials: bool,
+}
+
+impl TenantSettings {
+    fn read(mut fields: Fields) -> Result<Self, Problem> {
+        let mut members = fields.inner("limits");
+        let limits = TenantLimits::from_named(|name| Ok::<_, Problem>(members.integer(name, 0..=LIMIT_MAX)))?;
+        fields.take_faults("limits", members);
+        let read = Self {
+            limits,
+            workspaces: fields.integers("workspaces", limits::WORKSPACES_MAX),
+            operator_credentials: fields.flag("operator_credentials").unwrap_or(false),
+        };
+        fields.finish(read)
+    }
+}
+
+/// Set what holds for a tenant.
+///
+/// Everything is set at once: what is missing is by default again. From the next request, claim and tool call on.
+#[utoipa::path(
+    put, path = "/tenants/{id}", operation_id = "putTenant", tag = "tenants", request_body = TenantSettings,
+    params(("id" = String, Path, description = "The tenant; it is made by `POST /keys`")),
+    responses((status = 200, description = "The tenant", body = TenantView))
+)]
+pub(crate) async fn put(
+    State(api): State<Api>,
+    caller: Caller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Id(id): Id<TenantId>,
+    JsonBody(fields): JsonBody,
+) -> Result<Json<TenantView>, Problem> {
+    let settings = TenantSettings::read(fields)?;
+    known(&api, &id).await?;
+    let change = TenantChange {
+        limits: settings.limits.named().to_vec(),
+        workspaces: Some(settings.workspaces),
+        operator_credentials: Some(settings.operator_credentials),
+    };
+    let (actor, target) = (caller.actor(), told(&change));
+    let entry = Audited {
+        actor: &actor,
+        action: "tenant.set",
+        tenant: id.as_str(),
+        target: &target,
+        request_id: &request_id,
+    };
+    api.store.audit(&entry).await?;
+    api.store.change_tenant(&id, &change).await?;
+    Ok(Json(known(&api, &id).await?.into()))
+}
+
+/// What was set, in a line.
+fn told(change: &TenantChange) -> String {
+    let limits = change.limits.iter().filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)));
+    let workspaces = change.workspaces.iter().flatten().map(|ids| format!("workspaces={ids:?}"));
+    let granted = change.operator_credentials.map(|granted| format!("operator_credentials={granted}"));
+    limits.chain(workspaces).chain(granted).collect::<Vec<_>>().join(" ")
+}
+
+/// The operator's own tenant is always there.
+async fn known(api: &Api, id: &TenantId) -> Result<Tenant, Problem> {
+    let tenant = api.store.tenant(id).await?;
+    let exists = tenant.created_at.is_some() || id.is_default();
+    if exists { Ok(tenant) } else { Err(Problem::no_such("tenant")) }
+}
