@@ -1,9 +1,14 @@
-//! Once a second: tells the store that Redis is here, and lets it erase what was kept long enough and cancel
+//! Once, at the start: seals what an older key of `SECRETS_KEY` sealed with the newest. Once a second: tells the store that Redis is here, and lets it erase what was kept long enough and cancel
 //! what deleted workflows left behind.
 
 use std::time::Duration;
 
-use shared::store::Store;
+use shared::{
+    id::TenantId,
+    limits,
+    seal::Sealer,
+    store::{Store, StoreError},
+};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -40,5 +45,51 @@ pub(crate) async fn keep(store: Store, shutdown: CancellationToken) {
             }
             Err(_) => {}
         }
+    }
+}
+
+/// Seals all tenants' secrets with the newest key; afterwards the older ones may go. API keys follow as they are used.
+pub(crate) async fn reseal(store: Store, sealer: Sealer, shutdown: CancellationToken) {
+    if sealer.key_count() < 2 {
+        return;
+    }
+    loop {
+        let resealed = tokio::select! {
+            () = shutdown.cancelled() => return,
+            resealed = reseal_all(&store, &sealer) => resealed,
+        };
+        match resealed {
+            Ok(0) => return tracing::info!("All secrets are sealed with the newest key of SECRETS_KEY."),
+            Ok(count) => {
+                return tracing::info!(
+                    count,
+                    "{count} secrets were sealed anew; the older keys of SECRETS_KEY may go once every API key was used."
+                );
+            }
+            Err(StoreError::Unreadable(error)) => {
+                return tracing::error!(
+                    error,
+                    "A secret does not open; the older keys of SECRETS_KEY have to stay."
+                );
+            }
+            Err(StoreError::Unavailable(_)) => {}
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+    }
+}
+
+async fn reseal_all(store: &Store, sealer: &Sealer) -> Result<usize, StoreError> {
+    let mut resealed = store.reseal(&TenantId::default_tenant(), sealer).await?;
+    let mut after = None;
+    loop {
+        let page = store.tenants(after.as_ref(), limits::PAGE_ITEMS_MAX).await?;
+        for tenant in &page.items {
+            resealed += store.reseal(&tenant.id, sealer).await?;
+        }
+        let Some(next) = page.next else { return Ok(resealed) };
+        after = Some(next.parse().map_err(|_| StoreError::Unreadable("the name of a tenant".to_owned()))?);
     }
 }

@@ -110,8 +110,10 @@ pub async fn serve(
     }
     let (api, listening) = Api::new(config, shutdown.clone())?;
     let housekeeping = tokio::spawn(housekeeping::keep(api.store.clone(), shutdown.clone()));
+    let sealer = api.config.sealer.clone();
+    let resealing = tokio::spawn(housekeeping::reseal(api.store.clone(), sealer, shutdown.clone()));
     server::serve(listener, routes::router(api), server::Bounds::default(), shutdown).await;
-    for task in [listening, housekeeping] {
+    for task in [listening, housekeeping, resealing] {
         if let Err(error) = task.await {
             tracing::error!(%error, "A background task ended badly.");
         }

@@ -57,6 +57,11 @@ impl Sealer {
         Ok(Self { ciphers, peppers })
     }
 
+    /// How many keys the list has.
+    pub fn key_count(&self) -> usize {
+        self.ciphers.len()
+    }
+
     /// What is stored of an API key: a digest under each key of the list, the newest first.
     pub fn digests<'a>(&'a self, api_key: &'a str) -> impl Iterator<Item = [u8; 32]> + 'a {
         self.peppers.iter().map(move |pepper| authenticate(pepper, api_key.as_bytes()))

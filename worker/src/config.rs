@@ -10,6 +10,7 @@ use shared::{
     seal::Sealer,
     store::StoreConfig,
     telemetry::LogFormat,
+    tenant::DailyDefaults,
 };
 use url::Url;
 
@@ -63,6 +64,17 @@ pub const SETTINGS: &[Setting] = &[
     setting("LEASE_MS", "10000", "how long a silent worker keeps its jobs; the same for all processes"),
     setting("RUN_MEMORY_BYTES_MAX", "536870912", "memory of one run"),
     setting("RUN_TOOL_CALLS_MAX", "200", "tool calls of one run"),
+    setting("RUN_TOKENS_MAX", "2000000", "tokens models read and write for one run"),
+    setting(
+        "TENANT_TOOL_CALLS_PER_DAY",
+        "100000; unlimited for the tenant `default`",
+        "tool calls of all runs of a tenant in a day (UTC), unless its own record says otherwise",
+    ),
+    setting(
+        "TENANT_TOKENS_PER_DAY",
+        "100000000; unlimited for the tenant `default`",
+        "tokens models read and write for a tenant in a day (UTC), unless its own record says otherwise",
+    ),
     setting("RESULT_BYTES_MAX", "1048576", "largest result"),
     setting("LOG_BYTES_MAX", "1048576", "largest log; the rest is cut"),
     setting("JOURNAL_BYTES_MAX", "16777216", "largest journal of a job"),
@@ -85,6 +97,8 @@ pub struct JobLimits {
     pub memory_bytes_max: u64,
     /// Tool calls.
     pub tool_calls_max: u32,
+    /// Tokens that models read and write.
+    pub tokens_max: u64,
     /// Result as JSON.
     pub result_bytes_max: u64,
     /// Printed text.
@@ -174,6 +188,8 @@ pub struct Config {
     pub memory_bytes_max: Option<u64>,
     /// What one run may use.
     pub limits: JobLimits,
+    /// What a tenant may use in a day, unless its record says otherwise.
+    pub daily: DailyDefaults,
     /// Below it the worker refuses to start.
     pub min_tier: Tier,
     /// Above it nothing is used.
@@ -208,6 +224,7 @@ impl Config {
                 1_000_000,
             ))
             .unwrap_or(u32::MAX),
+            tokens_max: vars.number("RUN_TOKENS_MAX", limits::RUN_TOKENS_MAX, 1, 1 << 53),
             result_bytes_max: bytes(&mut vars, "RESULT_BYTES_MAX", limits::RESULT_BYTES_MAX),
             log_bytes_max: bytes(&mut vars, "LOG_BYTES_MAX", limits::LOG_BYTES_MAX),
             journal_bytes_max: bytes(&mut vars, "JOURNAL_BYTES_MAX", limits::JOURNAL_BYTES_MAX),
@@ -224,6 +241,10 @@ impl Config {
                 .is_some()
                 .then(|| vars.number("WORKER_MEMORY_BYTES_MAX", 0, 128 << 20, 1 << 50)),
             limits,
+            daily: DailyDefaults {
+                tool_calls: per_day(&mut vars, "TENANT_TOOL_CALLS_PER_DAY"),
+                tokens: per_day(&mut vars, "TENANT_TOKENS_PER_DAY"),
+            },
             min_tier: tier(&mut vars, "SANDBOX_MIN_TIER", Tier::B),
             max_tier: tier(&mut vars, "SANDBOX_MAX_TIER", Tier::A),
             providers: providers(&mut vars),
@@ -284,6 +305,11 @@ fn concurrency(vars: &mut Vars) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let default = u64::try_from(cores * RUNS_PER_CORE).unwrap_or(u64::MAX);
     usize::try_from(vars.number("WORKER_CONCURRENCY", default, 1, 100_000)).unwrap_or(1)
+}
+
+/// A limit of a day, when one is configured.
+fn per_day(vars: &mut Vars, name: &str) -> Option<u64> {
+    vars.text(name).is_some().then(|| vars.number(name, 1, 1, 1 << 53))
 }
 
 fn tier(vars: &mut Vars, name: &str, default: Tier) -> Tier {

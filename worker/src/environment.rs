@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use shared::{job::Sandbox, seal::Sealer, store::Store};
+use shared::{job::Sandbox, seal::Sealer, store::Store, tenant::DailyDefaults};
 
 use crate::{cell::CellRoom, config::JobLimits, deliver::Deliverer, outside::Outside, programs::Programs};
 
@@ -24,6 +24,8 @@ pub struct Environment {
     pub sealer: Sealer,
     /// What one run may use.
     pub limits: JobLimits,
+    /// What a tenant may use in a day, unless its record says otherwise.
+    pub daily: DailyDefaults,
 }
 
 impl fmt::Debug for Environment {

@@ -36,7 +36,7 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
         None => return Outcome::Ours("the program does not read".to_owned()),
     };
     let time = TimeBox::of(job, attempt);
-    let Some(recorder) = Recorder::start(environment, job_id, attempt).await else {
+    let Some(recorder) = Recorder::start(environment, &job.tenant, job_id, attempt).await else {
         return Outcome::Ours("the journal does not read".to_owned());
     };
     let host = ToolHost::new(environment.clone(), recorder.clone(), attempt, time.deadline, job, &input);

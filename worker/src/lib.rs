@@ -10,6 +10,7 @@
 //!
 //! Secrets stop here: they are in [`outside`] and [`deliver`], never in a cell, a record or a log line.
 
+pub mod budget;
 pub mod cell;
 pub mod config;
 pub mod consume;
@@ -103,6 +104,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         deliverer: Deliverer::new(config.webhook_schedule.into(), config.webhook_allow_private)?,
         sealer: config.sealer,
         limits: config.limits,
+        daily: config.daily,
     });
     let leases = Leases::new(store.clone());
     let background = TaskTracker::new();

@@ -14,16 +14,16 @@ use std::{
 use providers::AnalysisProgress;
 use serde_json::{Map, Value, json};
 use shared::{
-    id::JobId,
+    id::{JobId, TenantId},
     job::{EntryId, Usage},
     journal::{Entry, EntryKind, EntryState, call_key},
     queue::{Attempt, StopReason},
-    store::{Progress, ProgressAnswer, Store},
+    store::{DailyLimits, Progress, ProgressAnswer, Spending, Store},
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{environment::Environment, patience, replay::Replay};
+use crate::{budget, environment::Environment, patience, replay::Replay};
 
 /// 200 ms between writes of printed text and steps: live enough for a reader, rare enough for Redis.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -40,6 +40,8 @@ struct Inner {
     attempt: Attempt,
     journal_bytes_max: u64,
     log_bytes_max: u64,
+    tokens_max: u64,
+    daily: DailyLimits,
     state: Mutex<State>,
     replay: Replay,
     /// Held from taking printed text until it is written, so that text keeps its order.
@@ -60,6 +62,8 @@ struct State {
     next_seq: u64,
     next_answer: u64,
     calls: u32,
+    /// Tokens set aside for calls under way.
+    aside: u64,
     pending: Progress,
 }
 
@@ -71,6 +75,8 @@ pub enum Recorded {
     Begun(Box<Begun>),
     /// The journal is at its limit: the run ends.
     Full,
+    /// A budget is used up, as the message says: the run ends, and the call is not recorded.
+    Spent(String),
     /// The attempt is over: nothing counts any more.
     Over,
 }
@@ -79,6 +85,7 @@ pub enum Recorded {
 pub struct Begun {
     key: String,
     entry: Entry,
+    aside: u64,
     clock: tokio::time::Instant,
 }
 
@@ -116,7 +123,12 @@ pub struct Closed {
 
 impl Recorder {
     /// Begins the record of an attempt. `None`: what earlier attempts recorded does not read.
-    pub async fn start(environment: &Environment, job: JobId, attempt: &Attempt) -> Option<Self> {
+    pub async fn start(
+        environment: &Environment,
+        tenant: &TenantId,
+        job: JobId,
+        attempt: &Attempt,
+    ) -> Option<Self> {
         let store = environment.store.clone();
         let mut state = State::default();
         if attempt.claim.resumed {
@@ -132,6 +144,8 @@ impl Recorder {
             attempt: attempt.clone(),
             journal_bytes_max: environment.limits.journal_bytes_max,
             log_bytes_max: environment.limits.log_bytes_max,
+            tokens_max: environment.limits.tokens_max,
+            daily: environment.daily.of(tenant),
             replay: Replay::of(&state.journal),
             state: Mutex::new(state),
             log_order: tokio::sync::Mutex::default(),
@@ -148,14 +162,28 @@ impl Recorder {
         state.calls
     }
 
-    /// Records that a call is about to be dispatched, or finds the answer it had before.
-    pub async fn begin(&self, tool: &str, arguments: &Map<String, Value>, step: Option<u64>) -> Recorded {
+    /// Records that a call is about to be dispatched, and counts it, or finds the answer it had before. `aside`: the
+    /// tokens a model will need for it, as far as can be told.
+    pub async fn begin(
+        &self,
+        tool: &str,
+        arguments: &Map<String, Value>,
+        step: Option<u64>,
+        aside: u64,
+    ) -> Recorded {
         let (key, found) = {
             let mut state = self.inner.lock();
             let key = state.next_key(tool, arguments);
-            let found = state.answered_before(&key).ok_or_else(|| {
-                self.inner.new_entry(&mut state, &key, EntryKind::ToolCall, tool, arguments, step)
-            });
+            let found = match state.answered_before(&key) {
+                Some(answer) => Ok(answer),
+                None if aside > 0 && state.tokens() >= self.inner.tokens_max => {
+                    return Recorded::Spent(budget::run_spent(self.inner.tokens_max));
+                }
+                None => {
+                    state.aside += aside;
+                    Err(self.inner.new_entry(&mut state, &key, EntryKind::ToolCall, tool, arguments, step))
+                }
+            };
             (key, found)
         };
         let entry = match found {
@@ -168,18 +196,23 @@ impl Recorder {
         let mut progress = self.inner.take_steps();
         progress.events.push(("tool_call.started", json!({ "seq": entry.seq, "tool": tool }).to_string()));
         progress.journal.push((key.clone(), to_json(&entry)));
-        match self.inner.write(progress).await {
+        progress.spending = Spending { tool_calls: 1, set_aside: aside, ..Spending::default() };
+        match self.inner.write(&mut progress).await {
             Some(ProgressAnswer::Recorded) => {
-                Recorded::Begun(Box::new(Begun { key, entry, clock: tokio::time::Instant::now() }))
+                Recorded::Begun(Box::new(Begun { key, entry, aside, clock: tokio::time::Instant::now() }))
             }
             Some(ProgressAnswer::JournalFull) => Recorded::Full,
+            Some(ProgressAnswer::DaySpent(spent)) => {
+                self.inner.forget(&key, aside, progress);
+                Recorded::Spent(budget::day_spent(&spent))
+            }
             Some(ProgressAnswer::Cancel | ProgressAnswer::Stale) | None => Recorded::Over,
         }
     }
 
     /// Records the answer of a call. Only when this is done may the program see it. `false`: it may not.
     pub async fn end(&self, begun: Begun, answer: &Result<Value, String>, cost: Cost) -> Ended {
-        let Begun { key, mut entry, clock } = begun;
+        let Begun { key, mut entry, aside, clock } = begun;
         entry.ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
         entry.input_tokens = cost.input_tokens;
         entry.output_tokens = cost.output_tokens;
@@ -195,14 +228,26 @@ impl Recorder {
         let told = json!({ "seq": entry.seq, "tool": entry.name, "ok": answer.is_ok(), "ms": entry.ms });
         progress.events.push(("tool_call.finished", told.to_string()));
         progress.journal.push((key.clone(), to_json(&entry)));
-        self.inner.lock().journal.insert(key, entry);
-        match self.inner.write(progress).await {
+        progress.spending = Spending {
+            input_tokens: cost.input_tokens,
+            output_tokens: cost.output_tokens,
+            released: aside,
+            ..Spending::default()
+        };
+        {
+            let mut state = self.inner.lock();
+            state.journal.insert(key, entry);
+            state.aside = state.aside.saturating_sub(aside);
+        }
+        match self.inner.write(&mut progress).await {
             Some(ProgressAnswer::Recorded) => {
                 self.inner.replay.turn_of_new(number).await;
                 Ended::Recorded
             }
             Some(ProgressAnswer::JournalFull) => Ended::Full,
-            Some(ProgressAnswer::Cancel | ProgressAnswer::Stale) | None => Ended::Over,
+            Some(ProgressAnswer::Cancel | ProgressAnswer::Stale | ProgressAnswer::DaySpent(_)) | None => {
+                Ended::Over
+            }
         }
     }
 
@@ -257,8 +302,9 @@ impl Recorder {
         }
         // The last text travels with the end of the job; steps and events need a write of their own.
         let log = mem::take(&mut progress.log);
-        if !(progress.events.is_empty() && progress.journal.is_empty()) {
-            self.inner.write(progress).await;
+        progress.spending.released = mem::take(&mut self.inner.lock().aside); // of calls that were stopped
+        if !(progress.events.is_empty() && progress.journal.is_empty()) || progress.spending.released > 0 {
+            self.inner.write(&mut progress).await;
         }
         let state = self.inner.lock();
         let calls = state.journal.values().filter(|entry| entry.kind == EntryKind::ToolCall);
@@ -297,6 +343,12 @@ impl State {
         let key = call_key(tool, arguments, *count);
         *count += 1;
         key
+    }
+
+    /// Tokens of all attempts, and those set aside.
+    fn tokens(&self) -> u64 {
+        let spent = self.journal.values().map(|entry| entry.input_tokens + entry.output_tokens);
+        spent.sum::<u64>() + self.aside
     }
 
     fn answered_before(&mut self, key: &str) -> Option<Result<Value, String>> {
@@ -351,16 +403,31 @@ impl Inner {
         entry
     }
 
-    async fn write(&self, progress: Progress) -> Option<ProgressAnswer> {
+    async fn write(&self, progress: &mut Progress) -> Option<ProgressAnswer> {
         let fence = self.attempt.claim.fence;
-        let write = || self.store.progress(self.id, fence, &progress, self.journal_bytes_max);
+        progress.limits = self.daily;
+        let progress = &*progress;
+        let write = || self.store.progress(self.id, fence, progress, self.journal_bytes_max);
         let answer = patience::until_stored(&self.attempt, write).await;
         match answer {
             Some(ProgressAnswer::Stale) => self.attempt.stop(StopReason::LeaseLost),
             Some(ProgressAnswer::Cancel) => self.attempt.stop(StopReason::Cancelled),
-            Some(ProgressAnswer::Recorded | ProgressAnswer::JournalFull) | None => {}
+            Some(ProgressAnswer::Recorded | ProgressAnswer::JournalFull | ProgressAnswer::DaySpent(_))
+            | None => {}
         }
         answer
+    }
+
+    /// A call that was refused was not made: what else was to be written with it waits for the next write.
+    fn forget(&self, key: &str, aside: u64, refused: Progress) {
+        let mut state = self.lock();
+        state.journal.remove(key);
+        state.aside = state.aside.saturating_sub(aside);
+        let Progress { mut events, mut journal, .. } = refused;
+        (events.pop(), journal.pop());
+        events.append(&mut state.pending.events);
+        journal.append(&mut state.pending.journal);
+        (state.pending.events, state.pending.journal) = (events, journal);
     }
 
     fn next_answer(&self) -> u64 {
@@ -394,9 +461,9 @@ async fn flush_until_closed(inner: Arc<Inner>) {
             () = tokio::time::sleep(FLUSH_EVERY) => {}
         }
         let _in_order = inner.log_order.lock().await;
-        let progress = inner.take_pending();
+        let mut progress = inner.take_pending();
         if !(progress.log.is_empty() && progress.events.is_empty() && progress.journal.is_empty()) {
-            inner.write(progress).await;
+            inner.write(&mut progress).await;
         }
     }
 }

@@ -86,6 +86,12 @@ impl Client {
         self.exchange(&request(method, path, &headers, &body.unwrap_or_default())).await
     }
 
+    /// With an API key.
+    pub async fn with_key(&self, key: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let bearer = format!("Bearer {key}");
+        self.send(method, path, &[("authorization", &bearer)], body).await
+    }
+
     /// Sends these bytes and reads one answer.
     pub async fn exchange(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect().await;

@@ -17,10 +17,13 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Client, DEADLINE};
+use crate::client::{Answer, Client, DEADLINE};
 
 /// 32 bytes in base64.
 pub const SECRETS_KEY: &str = "c2VjcmV0cyBrZXkgb2YgdGhlIGFwaSdzIHRlc3RzISE=";
+
+/// The operator's key.
+pub const ADMIN: &str = "the-operators-own-key";
 
 /// A private redis-server; killed when dropped.
 pub struct Redis {
@@ -70,6 +73,26 @@ impl Redis {
         keys.lines().any(|key| key.contains(text) || values(key).contains(text))
     }
 
+    /// Every key and value there is, as text.
+    pub async fn dump(&self) -> String {
+        let all = r"
+            local all = {}
+            for _, key in ipairs(redis.call('KEYS', '*')) do
+              local kind = redis.call('TYPE', key).ok
+              local value = kind == 'hash' and redis.call('HGETALL', key) or kind == 'string' and { redis.call('GET', key) }
+                or kind == 'zset' and redis.call('ZRANGE', key, 0, -1) or kind == 'list' and redis.call('LRANGE', key, 0, -1)
+                or kind == 'stream' and { cjson.encode(redis.call('XRANGE', key, '-', '+')) } or redis.call('SMEMBERS', key)
+              all[#all + 1] = key .. ' ' .. table.concat(value, ' ')
+            end
+            return all";
+        let mut cli = tokio::process::Command::new("redis-cli");
+        let answer =
+            cli.arg("-s").arg(self.folder.path().join("redis.sock")).args(["EVAL", all, "0"]).output();
+        let answer = answer.await.expect("redis-cli is installed");
+        assert!(answer.status.success());
+        String::from_utf8_lossy(&answer.stdout).into_owned()
+    }
+
     pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -98,6 +121,27 @@ impl Drop for Redis {
     }
 }
 
+/// One more api on the Redis of a [`Fixture`].
+pub struct Another {
+    pub client: Client,
+    shutdown: CancellationToken,
+    served: JoinHandle<Result<(), StartError>>,
+}
+
+impl Another {
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(DEADLINE, self.served).await.expect("the api ends in time");
+        ended.expect("it does not panic").expect("it ends well");
+    }
+}
+
+fn config(url: &str, settings: &[(&str, &str)]) -> Config {
+    let all = [&[("REDIS_URL", url), ("SECRETS_KEY", SECRETS_KEY)], settings].concat();
+    let vars = Vars::new(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    Config::from_vars(vars).unwrap()
+}
+
 /// An api on a Redis.
 pub struct Fixture {
     pub client: Client,
@@ -115,10 +159,7 @@ impl Fixture {
     /// With more settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         let redis = Redis::start().await;
-        let url = redis.url();
-        let all = [&[("REDIS_URL", url.as_str()), ("SECRETS_KEY", SECRETS_KEY)], settings].concat();
-        let vars = Vars::new(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let config = Config::from_vars(vars).unwrap();
+        let config = config(&redis.url(), settings);
         let store = Store::new(&config.store).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client { address: listener.local_addr().unwrap() };
@@ -127,6 +168,34 @@ impl Fixture {
         let fixture = Self { client, store, shutdown, redis, served };
         fixture.client.get("/readyz").await.expect(200);
         fixture
+    }
+
+    /// One more api on the same Redis.
+    pub async fn another(&self, settings: &[(&str, &str)]) -> Another {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client { address: listener.local_addr().unwrap() };
+        let shutdown = CancellationToken::new();
+        let config = config(&self.redis.url(), settings);
+        let served = tokio::spawn(api::serve(listener, config, shutdown.clone()));
+        client.get("/readyz").await.expect(200);
+        Another { client, shutdown, served }
+    }
+
+    /// Where keys are required, with [`ADMIN`] as the operator's key.
+    pub async fn with_keys(settings: &[(&str, &str)]) -> Self {
+        let keys = [("API_KEYS_REQUIRED", "true"), ("ADMIN_API_KEY", ADMIN)];
+        Self::with(&[&keys, settings].concat()).await
+    }
+
+    /// The operator asks.
+    pub async fn operator(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.client.with_key(ADMIN, method, path, body).await
+    }
+
+    /// A new key of a tenant; answers its secret.
+    pub async fn key_of(&self, tenant: &str) -> String {
+        let created = self.operator("POST", "/keys", Some(&json!({"tenant": tenant}))).await.expect(201);
+        created["secret"].as_str().unwrap().to_owned()
     }
 
     /// Stops the api and asserts that it ends in time and well.

@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod client;
+mod credentials;
 mod edge;
 mod events;
 mod fixture;
 mod jobs;
+mod keys;
 mod openapi;
 mod problems;
 mod process;
+mod quotas;
 mod service;
 mod versions;
 mod workflows;

@@ -22,7 +22,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use providers::{AnsweredQuestion, CallContext, GenerationRequest, PreviousAttempt, ProviderError};
+use providers::{AnsweredQuestion, GenerationRequest, PreviousAttempt, ProviderError};
 use shared::{
     job::{ErrorCode, GenerateInput, JobError, JobSpec},
     limits,
@@ -32,7 +32,12 @@ use shared::{
 use tokio::time::Instant;
 
 use self::proof::{Bench, Lost, Made, Proof};
-use crate::{consume::Outcome, environment::Environment, patience};
+use crate::{
+    budget::{self, Tab},
+    consume::Outcome,
+    environment::Environment,
+    patience,
+};
 
 /// Carries out a generate job.
 pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &Attempt) -> Outcome {
@@ -43,16 +48,17 @@ pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &A
     let began = Instant::now();
     let stopped = attempt.stopped();
     let bench = Bench { cells: &environment.cells, limits: &environment.limits, stop: attempt.stopped() };
+    let tab = Tab::new(environment, &job.tenant);
     let work = async {
         match &input.code {
             Some(code) => supplied(&bench, &input, code).await,
             None => {
                 let deadline = began + job.timeout.min(limits::GENERATE_TIMEOUT);
-                generated(environment, &bench, job, &input, attempt, deadline).await
+                generated(environment, &bench, job, &input, attempt, deadline, &tab).await
             }
         }
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         () = stopped.cancelled() => Outcome::Stopped,
         ended = work => match ended {
             Ok(Outcome::Over(mut finish)) => {
@@ -63,7 +69,9 @@ pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &A
             Err(Lost::Stopped) => Outcome::Stopped,
             Err(Lost::Cell(cause)) => Outcome::Ours(cause),
         },
-    }
+    };
+    tab.settle(attempt).await;
+    outcome
 }
 
 /// The client's own code: it is taken as it is, if it parses and has an entry point. What else is found is shown.
@@ -84,6 +92,7 @@ async fn generated(
     input: &GenerateInput,
     attempt: &Attempt,
     deadline: Instant,
+    tab: &Tab,
 ) -> Result<Outcome, Lost> {
     let tenant = patience::until_stored(attempt, || environment.store.tenant(&job.tenant)).await;
     let Some(tenant) = tenant else {
@@ -106,7 +115,17 @@ async fn generated(
     {
         return Ok(over(finish::ready(&program, &provenance)));
     }
-    let mut cx = CallContext::until(deadline);
+    if generator.model().is_some() {
+        match tab.open(attempt, input.description.len()).await {
+            Some(Ok(())) => {}
+            Some(Err(spent)) => {
+                let error = JobError::new(ErrorCode::BudgetExceeded, budget::day_spent(&spent));
+                return Ok(over(finish::failure(error, &Provenance::default())));
+            }
+            None => return Ok(Outcome::Ours("the tenant's counts do not read".to_owned())),
+        }
+    }
+    let mut cx = tab.context(deadline);
     cx.pause_max = Some(limits::GENERATE_PAUSE_MAX);
     let Proof { made, provenance } = proof::prove(bench, generator, request, &cx).await?;
     if let Made::Provider(error) = &made

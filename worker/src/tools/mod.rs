@@ -20,6 +20,7 @@ use shared::{
 use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{
+    budget,
     cell::{
         FailureCode, RunEnd, RunFailure, RunHost, StepEntered, StepLeft, Stream, ToolCall, ToolDeclaration,
         ToolParameter, ToolVerdict,
@@ -87,11 +88,13 @@ impl ToolHost {
             return ToolVerdict::Fail(mistake);
         }
         call.arguments = arguments::said(call.arguments);
-        let begun = match self.recorder.begin(&call.tool, &call.arguments, call.step).await {
+        let aside = tokens_aside(&call);
+        let begun = match self.recorder.begin(&call.tool, &call.arguments, call.step, aside).await {
             Recorded::Begun(begun) => *begun,
             Recorded::Before(Ok(answer)) => return ToolVerdict::Answer(answer),
             Recorded::Before(Err(message)) => return ToolVerdict::Fail(message),
             Recorded::Full => return self.journal_full(),
+            Recorded::Spent(message) => return over_budget(message),
             Recorded::Over => return ToolVerdict::End(RunEnd::Stopped),
         };
         let Some((answer, cost)) = self.dispatch(&call.tool, &call.arguments, begun.seq()).await else {
@@ -131,6 +134,12 @@ impl RunHost for ToolHost {
     fn printed(&self, _: Stream, chunk: &[u8]) {
         self.recorder.printed(chunk);
     }
+}
+
+/// What a call that a model answers will need, as far as can be told.
+fn tokens_aside(call: &ToolCall) -> u64 {
+    let prompt = call.arguments.get("prompt").and_then(Value::as_str).unwrap_or_default();
+    if call.tool == "chat_completion" { budget::tokens_aside(prompt.len()) } else { 0 }
 }
 
 fn over_budget(message: String) -> ToolVerdict {

@@ -49,6 +49,7 @@ impl Room {
         let cells = CellRoom::start(config, CancellationToken::new()).await.expect("the sandbox stands here");
         let limits = JobLimits {
             memory_bytes_max: 256 << 20,
+            tokens_max: 1_000_000,
             tool_calls_max: 200,
             result_bytes_max: 1 << 20,
             log_bytes_max: 1 << 20,
