@@ -424,7 +424,8 @@ impl Inner {
         state.journal.remove(key);
         state.aside = state.aside.saturating_sub(aside);
         let Progress { mut events, mut journal, .. } = refused;
-        (events.pop(), journal.pop());
+        events.pop();
+        journal.pop();
         events.append(&mut state.pending.events);
         journal.append(&mut state.pending.journal);
         (state.pending.events, state.pending.journal) = (events, journal);

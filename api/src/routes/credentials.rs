@@ -136,10 +136,8 @@ pub(crate) async fn delete(
     let tenant = tenant(&caller, query.as_deref())?;
     audit(&api, &caller, "credential.delete", &tenant, name, &request_id).await?;
     let remove = |known: &mut Credentials| known.remove(name);
-    match api.store.change_credentials(&tenant, &api.config.sealer, remove).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::no_such("credential")),
-    }
+    let removed = api.store.change_credentials(&tenant, &api.config.sealer, remove).await?;
+    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::no_such("credential")) }
 }
 
 async fn audit(

@@ -202,10 +202,9 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let key = api.store.key_record(id).await?.ok_or_else(|| Problem::no_such("key"))?;
     audit(&api, &caller, "key.revoke", &key, &request_id).await?;
-    match api.store.revoke_key(id).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::no_such("key")), // somebody else was faster
-    }
+    // Unknown by now: somebody else was faster.
+    let revoked = api.store.revoke_key(id).await?;
+    if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::no_such("key")) }
 }
 
 /// Body of a rotation.

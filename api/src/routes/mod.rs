@@ -106,8 +106,11 @@ fn administration() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list))
 }
 
+/// Routes that ask the same of a key.
+type Group = (Needs, fn() -> OpenApiRouter<Api>);
+
 /// Every route that needs a key, with what the key has to allow.
-pub(crate) const GROUPS: [(Needs, fn() -> OpenApiRouter<Api>); 3] =
+pub(crate) const GROUPS: [Group; 3] =
     [(Needs::ByMethod, things), (Needs::Manage, managed), (Needs::Admin, administration)];
 
 /// What anybody may see.

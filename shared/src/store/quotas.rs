@@ -104,6 +104,9 @@ pub struct Usage {
     pub running: u64,
 }
 
+/// The day's counts, then waiting and running jobs of each queue.
+type Counts = (HashMap<String, u64>, Option<u64>, Option<u64>, Option<u64>, Option<u64>);
+
 impl Spending {
     pub(super) fn arguments(&self) -> [u64; 5] {
         [self.tool_calls, self.set_aside, self.input_tokens, self.output_tokens, self.released]
@@ -164,7 +167,6 @@ impl Store {
                 pipe.hget(self.key(format_args!("q:{}:{name}", queue.as_str())), tenant.as_str());
             }
         }
-        type Counts = (HashMap<String, u64>, Option<u64>, Option<u64>, Option<u64>, Option<u64>);
         let (day, making, writing, waiting, running): Counts =
             pipe.query_async(&mut self.connection.clone()).await?;
         let used = |name: &str| day.get(name).copied().unwrap_or_default();
