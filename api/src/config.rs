@@ -56,27 +56,27 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "TENANT_QUEUED_MAX",
         default: "10000; unlimited when keys are not required",
-        help: "How many jobs of a tenant may wait, unless its own record says otherwise; then 429",
+        help: "How many jobs of a tenant may wait, unless its own record says otherwise; then 429; 0: any number",
     },
     Setting {
         name: "TENANT_REQUESTS_PER_MINUTE",
         default: "6000; unlimited when keys are not required",
-        help: "How many requests a tenant may send, unless its own record says otherwise; then 429",
+        help: "How many requests a tenant may send, unless its own record says otherwise; then 429; 0: any number",
     },
     Setting {
         name: "TENANT_RUNNING_MAX",
-        default: "unlimited",
-        help: "How many jobs of a tenant may run at once, unless its own record says otherwise; the rest waits",
+        default: "1000",
+        help: "How many jobs of a tenant may run at once, unless its own record says otherwise; the rest waits; 0: any number",
     },
     Setting {
         name: "TENANT_TOOL_CALLS_PER_DAY",
         default: "100000; unlimited for the tenant `default`",
-        help: "Tool calls of all runs of a tenant in a day (UTC), unless its own record says otherwise",
+        help: "Tool calls of all runs of a tenant in a day (UTC), unless its own record says otherwise; 0: any number",
     },
     Setting {
         name: "TENANT_TOKENS_PER_DAY",
         default: "100000000; unlimited for the tenant `default`",
-        help: "Tokens models read and write for a tenant in a day (UTC), unless its own record says otherwise",
+        help: "Tokens models read and write for a tenant in a day (UTC), unless its own record says otherwise; 0: any number",
     },
     Setting {
         name: "WEBHOOK_ALLOW_PRIVATE",
@@ -181,7 +181,11 @@ impl Config {
             sealer: sealer(&mut vars),
             jobs: jobs(&mut vars, keys_required),
             requests_per_minute: requests_per_minute(&mut vars, keys_required),
-            running_max: limit(&mut vars, "TENANT_RUNNING_MAX").unwrap_or(0),
+            running_max: limit(&mut vars, "TENANT_RUNNING_MAX").unwrap_or(if keys_required {
+                limits::TENANT_RUNNING_MAX
+            } else {
+                0
+            }),
             daily: DailyDefaults {
                 tool_calls: limit(&mut vars, "TENANT_TOOL_CALLS_PER_DAY"),
                 tokens: limit(&mut vars, "TENANT_TOKENS_PER_DAY"),
@@ -231,7 +235,7 @@ fn jobs(vars: &mut Vars, keys_required: bool) -> JobDefaults {
         timeout_max,
         expires_in: vars.millis("JOB_EXPIRES_MS", limits::JOB_EXPIRES, shortest, month),
         max_attempts: u32::try_from(attempts).unwrap_or(limits::JOB_MAX_ATTEMPTS),
-        queued_max: vars.number("TENANT_QUEUED_MAX", queued_max, 1, u64::MAX),
+        queued_max: vars.number("TENANT_QUEUED_MAX", queued_max, 0, LIMIT_MAX),
     }
 }
 
@@ -242,7 +246,7 @@ fn requests_per_minute(vars: &mut Vars, keys_required: bool) -> u64 {
 
 /// A limit, when one is configured.
 fn limit(vars: &mut Vars, name: &str) -> Option<u64> {
-    vars.text(name).is_some().then(|| vars.number(name, 1, 1, LIMIT_MAX))
+    vars.text(name).is_some().then(|| vars.number(name, 0, 0, LIMIT_MAX))
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ pub const VERIFIED_PROGRAM_TTL: Duration = Duration::from_secs(604_800);
 
 /// 6,000 requests a minute of one tenant, by default: 100 a second, more than a person or a poller makes.
 pub const TENANT_REQUESTS_PER_MINUTE: u64 = 6_000;
+/// 1,000 running jobs of one tenant, by default: what a large worker takes at once.
+pub const TENANT_RUNNING_MAX: u64 = 1_000;
 /// 100,000 tool calls of one tenant in a day, by default: 500 runs at their own limit.
 pub const TENANT_TOOL_CALLS_PER_DAY: u64 = 100_000;
 /// 100 million tokens of one tenant in a day, by default: 50 runs at their own limit.

@@ -234,7 +234,7 @@ impl Config {
             sealer: sealer(&mut vars),
             queues: queues(&mut vars),
             concurrency: concurrency(&mut vars),
-            tenant_running_max: vars.number("TENANT_RUNNING_MAX", TENANT_RUNNING_MAX, 0, u64::MAX),
+            tenant_running_max: vars.number("TENANT_RUNNING_MAX", limits::TENANT_RUNNING_MAX, 0, u64::MAX),
             drain: vars.millis("WORKER_DRAIN_MS", DRAIN, Duration::ZERO, HOUR),
             memory_bytes_max: vars
                 .text("WORKER_MEMORY_BYTES_MAX")
@@ -260,8 +260,6 @@ impl Config {
 /// 30 s for runs to finish at shutdown: what container platforms wait before they kill.
 const DRAIN: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3600);
-/// 1,000 running jobs of one tenant: more than a worker runs; who has more machines says so.
-const TENANT_RUNNING_MAX: u64 = 1000;
 /// 32 runs a core: most of a run's life is waiting for a model.
 const RUNS_PER_CORE: usize = 32;
 
@@ -309,7 +307,7 @@ fn concurrency(vars: &mut Vars) -> usize {
 
 /// A limit of a day, when one is configured.
 fn per_day(vars: &mut Vars, name: &str) -> Option<u64> {
-    vars.text(name).is_some().then(|| vars.number(name, 1, 1, 1 << 53))
+    vars.text(name).is_some().then(|| vars.number(name, 0, 0, 1 << 53))
 }
 
 fn tier(vars: &mut Vars, name: &str, default: Tier) -> Tier {
