@@ -33,7 +33,7 @@ fn the_configuration_page_lists_every_setting_of_api_and_worker() {
 }
 
 #[test]
-fn the_error_page_lists_every_code_a_job_can_fail_with() {
+fn the_error_page_lists_every_code_of_jobs_and_problems() {
     let meanings = [
         (ErrorCode::PythonError, "The program raised. `line` and `traceback` show where."),
         (ErrorCode::Timeout, "The attempt took longer than `timeout_ms`."),
@@ -59,6 +59,14 @@ fn the_error_page_lists_every_code_a_job_can_fail_with() {
     for (code, meaning) in meanings {
         let Ok(Value::String(name)) = serde_json::to_value(code) else { panic!("a code is a string") };
         let _ = writeln!(text, "| `{name}` | {meaning} |");
+    }
+    text.push_str(
+        "\n# Why a request is refused\n\n`code` of a problem (`application/problem+json`), also at `/errors/{code}`.\n\n\
+         | code | status | meaning |\n|---|---|---|\n",
+    );
+    for code in api::problem::Code::ALL {
+        let (status, name, title) = code.about();
+        let _ = writeln!(text, "| `{name}` | {} | {title}. |", status.as_u16());
     }
     is_current("errors.md", &text);
 }

@@ -7,6 +7,7 @@ mod credentials;
 mod edge;
 mod events;
 mod fixture;
+mod isolation;
 mod jobs;
 mod keys;
 mod openapi;

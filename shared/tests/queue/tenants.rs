@@ -4,8 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::{
     id::TenantId,
+    job::EntryId,
     seal::Sealer,
-    store::TenantChange,
+    store::{DailyBudget, DailyLimits, DaySpent, Progress, ProgressAnswer, Spending, TenantChange},
     tenant::{CredentialName, TenantLimits},
 };
 
@@ -131,4 +132,55 @@ async fn a_rotated_webhook_secret_goes_on_signing_for_as_long_as_asked() {
     let at_once =
         ground.store.rotate_webhook_secret(&acme(), &sealer, std::time::Duration::ZERO).await.unwrap();
     assert!(at_once.previous.is_none());
+}
+
+fn uses(tool_calls: u64, set_aside: u64) -> Spending {
+    Spending { tool_calls, set_aside, ..Spending::default() }
+}
+
+#[tokio::test]
+async fn a_day_that_is_used_up_refuses_a_call_before_it_is_made_and_says_which_budget() {
+    let (ground, acme) = (Ground::new().await, acme());
+    let (id, claim) = ground.running_job(&acme).await;
+    let limits = DailyLimits { tool_calls: 2, tokens: 1000 };
+    let progress = async |spending| {
+        let journal = vec![(format!("{spending:?}"), "{}".to_owned())];
+        let progress = Progress { journal, spending, limits, ..Progress::default() };
+        ground.store.progress(EntryId::Job(id), claim.fence, &progress, 10_000).await.unwrap()
+    };
+    assert_eq!(progress(uses(1, 600)).await, ProgressAnswer::Recorded);
+    // What is set aside counts until the answer tells what was needed.
+    assert_eq!(progress(uses(1, 600)).await, ProgressAnswer::Recorded);
+    let spent = DaySpent { budget: DailyBudget::ToolCalls, used: 2, limit: 2 };
+    assert_eq!(progress(uses(1, 0)).await, ProgressAnswer::DaySpent(spent));
+    let spent = DaySpent { budget: DailyBudget::Tokens, used: 1200, limit: 1000 };
+    assert_eq!(progress(uses(0, 1)).await, ProgressAnswer::DaySpent(spent));
+    let answer = Spending { input_tokens: 300, output_tokens: 50, released: 600, ..Spending::default() };
+    assert_eq!(progress(answer).await, ProgressAnswer::Recorded);
+    assert_eq!(progress(uses(0, 1)).await, ProgressAnswer::Recorded, "950 of 1000");
+    let usage = ground.store.usage(&acme).await.unwrap();
+    assert_eq!((usage.tool_calls, usage.input_tokens, usage.output_tokens), (2, 300, 50));
+    assert_eq!((usage.jobs, usage.running), (2, 1), "the workflow's generate job and the run");
+    let journal: i64 = ground.redis(&["HLEN", &format!("{}:journal", ground.job_key(id))]).await;
+    assert_eq!(journal, 3, "what was refused is not recorded");
+    // The tenant's own record comes first.
+    let change = TenantChange { limits: vec![("tool_calls_per_day", Some(0))], ..TenantChange::default() };
+    ground.store.change_tenant(&acme, &change).await.unwrap();
+    assert_eq!(progress(uses(1, 0)).await, ProgressAnswer::Recorded);
+}
+
+#[tokio::test]
+async fn what_an_attempt_that_lost_its_job_used_is_counted_all_the_same() {
+    let (ground, acme) = (Ground::new().await, acme());
+    let (id, claim) = ground.running_job(&acme).await;
+    let spending = Spending { input_tokens: 70, released: 100, ..Spending::default() };
+    let progress = Progress { spending, ..Progress::default() };
+    let stale = ground.store.progress(EntryId::Job(id), claim.fence + 1, &progress, 1000).await.unwrap();
+    assert_eq!(stale, ProgressAnswer::Stale);
+    assert_eq!(ground.store.usage(&acme).await.unwrap().input_tokens, 70);
+    // Nothing was set aside today, so nothing is given back.
+    let limits = DailyLimits { tool_calls: 0, tokens: 71 };
+    assert_eq!(ground.store.spend(&acme, limits, &uses(0, 1)).await.unwrap(), Ok(()));
+    let refused = ground.store.spend(&acme, limits, &uses(0, 1)).await.unwrap();
+    assert_eq!(refused, Err(DaySpent { budget: DailyBudget::Tokens, used: 71, limit: 71 }));
 }
