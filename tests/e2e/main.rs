@@ -3,6 +3,7 @@
 mod browser;
 mod cancelling;
 mod cases;
+mod chaos;
 mod command_line;
 mod connections;
 mod creation;

@@ -10,6 +10,7 @@
 pub mod binaries;
 pub mod canary;
 pub mod cases;
+pub mod chaos;
 pub mod client;
 pub mod events;
 pub mod fakes;

@@ -226,6 +226,11 @@ pub fn descendants(pid: i32) -> Vec<Sighting> {
     found
 }
 
+/// The living children of `pid` themselves.
+pub fn children(pid: i32) -> Vec<Sighting> {
+    sightings().into_iter().filter(|seen| seen.parent == pid && !matches!(seen.state, 'Z' | 'X')).collect()
+}
+
 /// Living members of a process group.
 pub fn group_members(group: i32) -> Vec<Sighting> {
     sightings().into_iter().filter(|seen| seen.group == group && !matches!(seen.state, 'Z' | 'X')).collect()

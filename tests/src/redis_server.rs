@@ -24,7 +24,20 @@ impl RedisServer {
 
     /// What `REDIS_URL` has to be.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", socket(&self.folder).display())
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// Its unix socket.
+    pub fn socket(&self) -> PathBuf {
+        socket(&self.folder)
+    }
+
+    /// A connection of its own, past every wire.
+    ///
+    /// # Errors
+    /// When Redis is away.
+    pub async fn connection(&self) -> redis::RedisResult<redis::aio::MultiplexedConnection> {
+        redis::Client::open(self.url())?.get_multiplexed_async_connection().await
     }
 
     /// The folder with the append-only file.

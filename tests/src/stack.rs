@@ -6,6 +6,7 @@
 //! logged an error the test did not expect. A stack that is dropped without it (a failing test) kills everything.
 
 mod finish;
+mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,7 +23,10 @@ use crate::canary::Canaries;
 use crate::client::{Answer, Client};
 use crate::fakes::{AnthropicFake, ParadigmFake};
 use crate::process::{self, Process, Program, Sighting};
+use crate::proxy::Target;
 use crate::redis_server::RedisServer;
+
+pub use self::wires::Wires;
 
 /// 30 lines: enough of a log to see why something went wrong.
 const TAIL_LINES: usize = 30;
@@ -38,6 +42,7 @@ pub struct Builder {
     workers: usize,
     keys: bool,
     alone: bool,
+    wired: bool,
     environment: BTreeMap<String, String>,
 }
 
@@ -74,6 +79,12 @@ impl Builder {
         self
     }
 
+    /// Every pair of parts talks through a proxy: see [`Stack::wires`].
+    pub fn wired(mut self) -> Self {
+        self.wired = true;
+        self
+    }
+
     /// No keys of providers: the offline ones answer.
     pub fn offline(mut self) -> Self {
         self.keys = false;
@@ -99,11 +110,13 @@ impl Builder {
         let anthropic = AnthropicFake::start(&canaries.anthropic).await;
         let paradigm = ParadigmFake::start(&canaries.lighton).await;
         let redis = RedisServer::start(&folder.path().join("redis")).await;
+        let wires = if self.wired { Some(Wires::lay(&redis, &anthropic, &paradigm).await) } else { None };
         let workers = self.workers;
         let environment = self.whole_environment(folder.path(), &redis, &canaries, &anthropic, &paradigm);
-        let api = start_program("api", "api", folder.path(), &environment);
+        let api = start_program("api", "api", folder.path(), &of_api(&environment, wires.as_ref()));
         let mut stack = Stack {
-            client: Client::new(&format!("http://{}", bound_address(&api).await)),
+            client: client_of(&api, wires.as_ref()).await,
+            wires,
             api,
             workers: Vec::new(),
             redis,
@@ -176,6 +189,7 @@ pub struct Stack {
     pub paradigm: ParadigmFake,
     /// The secrets everything runs with.
     pub canaries: Canaries,
+    wires: Option<Wires>,
     environment: BTreeMap<String, String>,
     expected_errors: Vec<String>,
     /// Workers that had no chance to tidy up.
@@ -190,12 +204,20 @@ pub struct Stack {
 impl Stack {
     /// A stack with one worker and keys of both providers, unless told otherwise.
     pub fn builder() -> Builder {
-        Builder { workers: 1, keys: true, alone: false, environment: BTreeMap::new() }
+        Builder { workers: 1, keys: true, alone: false, wired: false, environment: BTreeMap::new() }
     }
 
     /// The API.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The wires of a stack that was built [wired](Builder::wired).
+    ///
+    /// # Panics
+    /// When it was not.
+    pub fn wires(&self) -> &Wires {
+        self.wires.as_ref().expect("a stack that was built wired")
     }
 
     /// The stack's own folder.
@@ -219,15 +241,17 @@ impl Stack {
     /// Starts the api anew, on another port, after it ended.
     pub async fn restart_api(&mut self) {
         assert!(!self.api.is_running(), "stop the api first");
-        self.api = start_program("api", "api", self.folder.path(), &self.environment);
-        self.client = Client::new(&format!("http://{}", bound_address(&self.api).await));
+        let environment = of_api(&self.environment, self.wires.as_ref());
+        self.api = start_program("api", "api", self.folder.path(), &environment);
+        self.client = client_of(&self.api, self.wires.as_ref()).await;
     }
 
     /// Starts one more worker and gives its number.
     pub fn start_worker(&mut self) -> usize {
         let number = self.workers.len();
         let name = format!("worker-{number}");
-        self.workers.push(start_program(&name, "worker", self.folder.path(), &self.environment));
+        let environment = of_worker(&self.environment, self.wires.as_ref());
+        self.workers.push(start_program(&name, "worker", self.folder.path(), &environment));
         number
     }
 
@@ -321,6 +345,35 @@ fn start_program(name: &str, binary: &str, folder: &Path, environment: &BTreeMap
         environment: environment.clone(),
         directory: folder.to_path_buf(),
     })
+}
+
+fn with(environment: &BTreeMap<String, String>, wired: &[(&str, String)]) -> BTreeMap<String, String> {
+    let mut all = environment.clone();
+    all.extend(wired.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    all
+}
+
+fn of_api(environment: &BTreeMap<String, String>, wires: Option<&Wires>) -> BTreeMap<String, String> {
+    let Some(wires) = wires else { return environment.clone() };
+    with(environment, &[("REDIS_URL", format!("redis://{}", wires.api_redis.address()))])
+}
+
+fn of_worker(environment: &BTreeMap<String, String>, wires: Option<&Wires>) -> BTreeMap<String, String> {
+    let Some(wires) = wires else { return environment.clone() };
+    let wired = [
+        ("REDIS_URL", format!("redis://{}", wires.worker_redis.address())),
+        ("ANTHROPIC_BASE_URL", format!("http://{}", wires.worker_anthropic.address())),
+        ("LIGHTON_BASE_URL", format!("http://{}", wires.worker_paradigm.address())),
+    ];
+    with(environment, &wired)
+}
+
+/// A client of the api that just started: of its own address, or of the wire that now leads to it.
+async fn client_of(api: &Process, wires: Option<&Wires>) -> Client {
+    let address = bound_address(api).await;
+    let Some(wires) = wires else { return Client::new(&format!("http://{address}")) };
+    wires.client_api.retarget(Target::Tcp(address));
+    Client::new(&format!("http://{}", wires.client_api.address()))
 }
 
 /// The address in the api's first log line; its own, because it was told to take any free port.
