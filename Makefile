@@ -5,7 +5,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo run test eval deps
+.PHONY: demo run test chaos eval deps
 .DEFAULT_GOAL := demo
 
 # A description becomes a program and answers, offline, in a throw-away stack.
@@ -22,6 +22,13 @@ run: deps
 test: deps
 	@.ci/deps test
 	$(CARGO) test --workspace
+
+# Kills, stops and cuts off everything at random moments under load; one table at the end: `make chaos ROUNDS=100`,
+# the same choices again with `SEED=…`. Every round is judged; exit 1 when a promise was broken.
+ROUNDS ?= 10
+SEED ?=
+chaos: deps
+	$(CARGO) run --release -q -p tests --example chaos -- $(ROUNDS) $(SEED)
 
 # Debian's own Python with its headers, a Redis that stays off as a service, a C compiler.
 deps:

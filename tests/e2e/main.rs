@@ -17,6 +17,7 @@ mod peers;
 mod problems;
 mod programs;
 mod proving;
+mod recovery;
 mod replay;
 mod secrets;
 mod slow_clients;

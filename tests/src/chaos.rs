@@ -32,9 +32,9 @@ use self::load::Workflows;
 pub const LEASE: Duration = Duration::from_secs(3);
 /// 3 s of posts and faults in a round.
 const LOAD: Duration = Duration::from_secs(3);
-/// 60 ms for a search and 90 ms for a model's answer: runs of about half a second, so that faults meet them.
-const SEARCH_DELAY: Duration = Duration::from_millis(60);
-const CHAT_DELAY: Duration = Duration::from_millis(90);
+/// 150 ms for a search and 250 ms for a model's answer: runs of about a second, so that faults meet them.
+const SEARCH_DELAY: Duration = Duration::from_millis(150);
+const CHAT_DELAY: Duration = Duration::from_millis(250);
 /// 2 workers with 8 slots each.
 const WORKERS: usize = 2;
 const SLOTS: &str = "8";

@@ -13,7 +13,7 @@ use crate::proxy::Proxy;
 use crate::stack::Stack;
 
 /// Log lines at level ERROR that these faults mean to cause.
-pub(super) const ERRORS_MEANT: &[&str] = &[];
+pub(super) const ERRORS_MEANT: &[&str] = &["The zygote died; starting another"];
 
 /// A kind of fault. Those with a duration end by themselves when it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

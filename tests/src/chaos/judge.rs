@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
-use super::faults::{Happened, Pair};
+use super::faults::{Happened, Kind, Pair};
 use super::load::Accepted;
 use super::{Scene, keys};
 use crate::DEADLINE;
@@ -32,7 +32,7 @@ pub(super) struct Verdict {
     pub webhooks_needed: usize,
     pub webhooks_sent: usize,
     /// From a fault to the next start of each job that lost an attempt by it.
-    pub recoveries: Vec<Duration>,
+    pub recoveries: Vec<(Kind, Duration)>,
     pub anomalies: Vec<String>,
 }
 
@@ -186,7 +186,9 @@ fn recoveries(ended: &Ended, happened: &[Happened], verdict: &mut Verdict) {
             "job.started" => {
                 if let Some((from_ms, lost_ms)) = lost_ms.take() {
                     match cause(happened, from_ms, lost_ms) {
-                        Some(cause_ms) => verdict.recoveries.push(millis(event.at_ms - cause_ms)),
+                        Some((kind, cause_ms)) => {
+                            verdict.recoveries.push((kind, millis(event.at_ms - cause_ms)))
+                        }
                         None => verdict.anomalies.push(format!(
                             "{} lost an attempt at {lost_ms} for no reason (started {from_ms})",
                             ended.accepted.id
@@ -204,10 +206,10 @@ fn recoveries(ended: &Ended, happened: &[Happened], verdict: &mut Verdict) {
 }
 
 /// The earliest fault that may have taken an attempt which ran from `from_ms` until `until_ms`.
-fn cause(happened: &[Happened], from_ms: i64, until_ms: i64) -> Option<i64> {
+fn cause(happened: &[Happened], from_ms: i64, until_ms: i64) -> Option<(Kind, i64)> {
     let guilty = happened.iter().filter(|fault| fault.kind.may_lose_attempts());
     let meant = guilty.filter(|fault| fault.from_ms <= until_ms && fault.until_ms + CLAIM_MS >= from_ms);
-    meant.map(|fault| fault.from_ms.max(from_ms)).min()
+    meant.map(|fault| (fault.kind, fault.from_ms.max(from_ms))).min_by_key(|(_, from_ms)| *from_ms)
 }
 
 /// 500 ms: a claim may be carried out just before its worker dies, and the order of events told just after.
@@ -292,7 +294,6 @@ async fn doubles(client: &Client, accepted: &[Accepted], verdict: &mut Verdict) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::faults::Kind;
     use super::*;
 
     fn happened(kind: Kind, from_ms: i64, until_ms: i64) -> Happened {
@@ -307,8 +308,8 @@ mod tests {
             happened(Kind::WorkerStopped, 4000, 9000),
         ];
         assert_eq!(cause(&faults, 500, 2500), None);
-        assert_eq!(cause(&faults, 500, 5000), Some(3000));
-        assert_eq!(cause(&faults, 3600, 8000), Some(4000));
-        assert_eq!(cause(&faults, 6000, 9500), Some(6000));
+        assert_eq!(cause(&faults, 500, 5000), Some((Kind::WorkerKilled, 3000)));
+        assert_eq!(cause(&faults, 3600, 8000), Some((Kind::WorkerStopped, 4000)));
+        assert_eq!(cause(&faults, 6000, 9500), Some((Kind::WorkerStopped, 6000)));
     }
 }

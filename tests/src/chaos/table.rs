@@ -47,8 +47,7 @@ impl fmt::Display for Table {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Plan { seed, .. } = self.plan;
         let sum = &self.sum;
-        let mut recoveries = sum.recoveries.clone();
-        recoveries.sort();
+        let all: Vec<Duration> = sum.recoveries.iter().map(|(_, took)| *took).collect();
         let rows = [
             ("rounds, seed", format!("{}, {seed}", self.rounds)),
             ("jobs accepted", sum.accepted.to_string()),
@@ -56,21 +55,26 @@ impl fmt::Display for Table {
             ("jobs with a wrong end", sum.wrong.to_string()),
             ("tool calls made / needed", format!("{} / {}", sum.calls_made, sum.calls_needed)),
             ("webhooks sent / needed", format!("{} / {}", sum.webhooks_sent, sum.webhooks_needed)),
-            ("attempts lost to a fault", recoveries.len().to_string()),
-            (
-                "recovery p50 / p99 / max",
-                format!("{} / {} / {}", at(&recoveries, 50), at(&recoveries, 99), at(&recoveries, 100)),
-            ),
+            ("attempts lost to a fault", all.len().to_string()),
+            ("recovery p50 / p99 / max", spread(all)),
             ("lease", format!("{} s", LEASE.as_secs())),
             ("anomalies", self.anomalies.len().to_string()),
         ];
-        writeln!(out, "| {:<50} | {:>23} |", "chaos", "")?;
-        writeln!(out, "|:{:-<50}-|-{:->23}:|", "", "")?;
+        writeln!(out, "| {:<42} | {:>24} |", "chaos", "")?;
+        writeln!(out, "|:{:-<42}-|-{:->24}:|", "", "")?;
         for (name, value) in rows {
-            writeln!(out, "| {name:<50} | {value:>23} |")?;
+            writeln!(out, "| {name:<42} | {value:>24} |")?;
         }
+        writeln!(
+            out,
+            "\n| {:<42} | {:>5} | {:>13} | {:>24} |",
+            "fault", "times", "attempts lost", "recovery p50 / p99 / max"
+        )?;
+        writeln!(out, "|:{:-<42}-|-{:->5}:|-{:->13}:|-{:->24}:|", "", "", "", "")?;
         for (kind, count) in &self.faults {
-            writeln!(out, "| {kind:<50} | {count:>23} |")?;
+            let of_kind = sum.recoveries.iter().filter(|(of, _)| of == kind);
+            let took: Vec<Duration> = of_kind.map(|(_, took)| *took).collect();
+            writeln!(out, "| {kind:<42} | {count:>5} | {:>13} | {:>24} |", took.len(), spread(took))?;
         }
         for anomaly in &self.anomalies {
             writeln!(out, "ANOMALY: {anomaly}")?;
@@ -79,8 +83,10 @@ impl fmt::Display for Table {
     }
 }
 
-/// The percentile of sorted durations, in seconds.
-fn at(sorted: &[Duration], percent: usize) -> String {
-    let Some(last) = sorted.len().checked_sub(1) else { return "none".to_owned() };
-    format!("{:.2} s", sorted[last * percent / 100].as_secs_f64())
+/// The middle, the end and the very end of these, in seconds.
+fn spread(mut all: Vec<Duration>) -> String {
+    all.sort();
+    let Some(last) = all.len().checked_sub(1) else { return "none".to_owned() };
+    let at = |percent: usize| format!("{:.2} s", all[last * percent / 100].as_secs_f64());
+    format!("{} / {} / {}", at(50), at(99), at(100))
 }
