@@ -205,6 +205,7 @@ fn store(vars: &mut Vars) -> StoreConfig {
     }
     let lease = vars.millis("LEASE_MS", limits::LEASE, Duration::from_millis(100), Duration::from_secs(600));
     let retention = vars.number("JOB_RETENTION_SECS", limits::JOB_RETENTION.as_secs(), 1, 10 * 365 * 86_400);
+    let lease = lease.mul_f64(limits::LEASE_SHARE);
     StoreConfig { lease, retention: Duration::from_secs(retention), ..StoreConfig::new(url) }
 }
 

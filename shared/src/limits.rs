@@ -63,6 +63,9 @@ pub const JOB_EXPIRES: Duration = Duration::from_secs(86_400);
 pub const JOB_MAX_ATTEMPTS: u32 = 3;
 /// 10 s: how long a worker may be silent before its jobs are given to another.
 pub const LEASE: Duration = Duration::from_secs(10);
+/// Nine tenths of `LEASE_MS` is what a lease lasts: the rest is for another worker to claim the job and begin, so that it
+/// has the job of one that died within `LEASE_MS`.
+pub const LEASE_SHARE: f64 = 0.9;
 /// 7 days that finished jobs are kept, by default.
 pub const JOB_RETENTION: Duration = Duration::from_secs(604_800);
 /// 1 MiB: the largest result, by default.

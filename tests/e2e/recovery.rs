@@ -12,8 +12,6 @@ use crate::{ENDLESS, SEARCH};
 
 /// The shipped lease.
 const LEASE: Duration = Duration::from_secs(10);
-/// 500 ms for another worker to claim and to start a run, on a machine that is busy.
-const CLAIM: Duration = Duration::from_millis(500);
 
 async fn begin(stack: &Stack, workflow: &str, input: &str) -> String {
     stack::id(&stack.execute(workflow, &json!({"user_input": input})).await.expect(202))
@@ -47,7 +45,7 @@ async fn a_killed_workers_job_is_with_another_one_within_a_lease() {
     stack.paradigm.searches().wait_for(3).await;
     let took = killed.elapsed();
     println!("a killed worker's job was with another one after {took:?}, the lease is {LEASE:?}");
-    assert!(took <= LEASE + CLAIM, "{took:?}");
+    assert!(took <= LEASE, "{took:?}");
     stack.paradigm.release();
     for job in &jobs {
         assert_eq!(stack.wait_job(job).await["status"], "succeeded");
@@ -117,7 +115,8 @@ async fn restarting_all_workers_one_by_one_under_load_costs_no_time_and_runs_not
     println!("{JOBS} jobs: {undisturbed:?} undisturbed, {restarted:?} while all three workers were replaced");
     for job in &ended {
         assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(1)), "{job:#}");
-        assert_eq!(retries(&stack, &stack::id(job)).await, Vec::<String>::new());
+        // What was claimed and had not begun may be handed on; nothing is lost.
+        assert!(retries(&stack, &stack::id(job)).await.iter().all(|reason| reason == "handed_back"));
     }
     assert_eq!(stack.paradigm.searches().len(), JOBS, "each search was made once");
     for old in 0..3 {

@@ -266,7 +266,7 @@ const RUNS_PER_CORE: usize = 32;
 fn store(vars: &mut Vars) -> StoreConfig {
     let url = vars.text("REDIS_URL").unwrap_or("redis://127.0.0.1:6379").to_owned();
     let lease = vars.millis("LEASE_MS", limits::LEASE, Duration::from_millis(100), HOUR);
-    StoreConfig { lease, ..StoreConfig::new(url) }
+    StoreConfig { lease: lease.mul_f64(limits::LEASE_SHARE), ..StoreConfig::new(url) }
 }
 
 fn sealer(vars: &mut Vars) -> Sealer {

@@ -61,6 +61,7 @@ struct State {
     last_progress: HashMap<u64, String>,
     next_seq: u64,
     next_answer: u64,
+    writes: u64,
     calls: u32,
     /// Tokens set aside for calls under way.
     aside: u64,
@@ -404,6 +405,7 @@ impl Inner {
     }
 
     async fn write(&self, progress: &mut Progress) -> Option<ProgressAnswer> {
+        progress.number = self.next_write();
         let fence = self.attempt.claim.fence;
         progress.limits = self.daily;
         let progress = &*progress;
@@ -416,6 +418,12 @@ impl Inner {
             | None => {}
         }
         answer
+    }
+
+    fn next_write(&self) -> u64 {
+        let mut state = self.lock();
+        state.writes += 1;
+        state.writes
     }
 
     /// A call that was refused was not made: what else was to be written with it waits for the next write.

@@ -93,6 +93,9 @@ pub enum RenewAnswer {
 /// What a running attempt did.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
+    /// From 1, another one for each write of an attempt: one that is repeated because its answer was lost is carried
+    /// out once. 0: repeating it does no harm.
+    pub number: u64,
     /// Printed text.
     pub log: Vec<u8>,
     /// Type and data (JSON) of each event.
@@ -227,7 +230,7 @@ impl Store {
     ) -> Result<ProgressAnswer, StoreError> {
         let mut call = script::PROGRESS.prepare_invoke();
         call.key(&self.prefix).arg(id.to_string()).arg(fence).arg(&progress.log).arg(journal_bytes_max);
-        call.arg(progress.events.len() * 2);
+        call.arg(progress.number).arg(progress.events.len() * 2);
         for (kind, data) in &progress.events {
             call.arg(*kind).arg(data);
         }

@@ -1,9 +1,11 @@
 //! `renew` and `progress`: what a running attempt may do.
 
+use std::time::Duration;
+
 use shared::{
     job::{EntryId, Queue},
     limits,
-    store::{CancelAnswer, Progress, ProgressAnswer, RenewAnswer},
+    store::{CancelAnswer, Claim, Progress, ProgressAnswer, RenewAnswer},
 };
 
 use crate::ground::{Ground, succeeded, tenant};
@@ -60,6 +62,7 @@ async fn progress_is_recorded_and_numbered_and_survives_the_attempt() {
     let (ground, acme) = (Ground::new().await, tenant("acme"));
     let (id, claim) = ground.running_job(&acme).await;
     let progress = Progress {
+        number: 0,
         log: b"line 1\n\xff\0".to_vec(),
         events: vec![("tool_call.started", r#"{"a":1}"#.to_owned()), ("tool_call.finished", "{}".to_owned())],
         journal: vec![("k1".to_owned(), entry("x"))],
@@ -103,6 +106,7 @@ async fn stale_progress_leaves_nothing() {
     let (ground, acme) = (Ground::new().await, tenant("acme"));
     let (id, claim) = ground.running_job(&acme).await;
     let progress = Progress {
+        number: 0,
         log: b"x".to_vec(),
         events: vec![("tool_call.started", "{}".to_owned())],
         journal: vec![("k".to_owned(), entry("x"))],
@@ -128,11 +132,39 @@ async fn a_job_that_waits_takes_no_progress_from_fence_zero() {
 }
 
 #[tokio::test]
+async fn a_write_whose_answer_was_lost_is_carried_out_once_and_others_may_overtake_it() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let (id, claim) = ground.running_job(&acme).await;
+    let write = async |claim: &Claim, number: u64| {
+        let progress = Progress {
+            number,
+            log: format!("{number} ").into_bytes(),
+            events: vec![("tool_call.finished", "{}".to_owned())],
+            journal: Vec::new(),
+        };
+        ground.store.progress(EntryId::Job(id), claim.fence, &progress, 10_000).await.unwrap()
+    };
+    for number in [1, 2, 2, 5, 1, 3, 5, 3, 4, 4, 6] {
+        assert_eq!(write(&claim, number).await, ProgressAnswer::Recorded);
+    }
+    assert_eq!(ground.store.log(&acme, id).await.unwrap().unwrap(), b"1 2 5 3 4 6 ");
+    assert_eq!(ground.events(&acme, id).await.len(), 2 + 6);
+    // Another attempt counts anew.
+    ground.store.retry_later(EntryId::Job(id), claim.fence, Duration::ZERO, false, &[]).await.unwrap();
+    let (_, again) = ground.claim_one(Queue::Execute).await;
+    for number in [1, 1, 2] {
+        assert_eq!(write(&again, number).await, ProgressAnswer::Recorded);
+    }
+    assert_eq!(ground.store.log(&acme, id).await.unwrap().unwrap(), b"1 2 5 3 4 6 1 2 ");
+}
+
+#[tokio::test]
 async fn a_journal_at_its_limit_records_nothing_of_the_call() {
     let (ground, acme) = (Ground::new().await, tenant("acme"));
     let (id, claim) = ground.running_job(&acme).await;
     let record = async |key: &str, answer: &str, max: u64| {
         let progress = Progress {
+            number: 0,
             log: b"x".to_vec(),
             events: vec![("tool_call.started", "{}".to_owned())],
             journal: vec![(key.to_owned(), entry(answer))],

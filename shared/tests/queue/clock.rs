@@ -146,6 +146,7 @@ async fn a_tick_erases_what_was_kept_long_enough_and_all_that_belongs_to_it() {
     let old = ground.submit(submission).await.job_id;
     let (_, claim) = ground.claim_one(Queue::Execute).await;
     let progress = shared::store::Progress {
+        number: 0,
         log: b"x".to_vec(),
         journal: vec![("k".to_owned(), "{}".to_owned())],
         ..Default::default()
