@@ -83,6 +83,11 @@ impl Kind {
         )
     }
 
+    /// Whether this may take the answer to a claim that was carried out: its jobs wait for the end of their lease.
+    pub(super) fn may_lose_answers(self) -> bool {
+        matches!(self, Self::RedisKilled | Self::RedisStopped | Self::RedisPaused)
+    }
+
     /// Whether requests to this provider may break on their way, and be repeated within a tool call.
     pub(super) fn breaks(self, provider: Pair) -> bool {
         self == Self::Cut(provider) || self == Self::Silenced(provider)

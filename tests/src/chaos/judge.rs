@@ -179,37 +179,56 @@ fn wrongs(ended: &Ended) -> Vec<String> {
 
 /// From the fault that took an attempt to the start of the next one.
 fn recoveries(ended: &Ended, happened: &[Happened], verdict: &mut Verdict) {
-    let mut started_ms = 0;
-    let mut lost_ms = None;
+    let mut attempt = Attempt::default();
+    let mut lost = None;
     for event in &ended.events {
         match event.kind.as_str() {
             "job.started" => {
-                if let Some((from_ms, lost_ms)) = lost_ms.take() {
-                    match cause(happened, from_ms, lost_ms) {
-                        Some((kind, cause_ms)) => {
-                            verdict.recoveries.push((kind, millis(event.at_ms - cause_ms)))
-                        }
-                        None => verdict.anomalies.push(format!(
-                            "{} lost an attempt at {lost_ms} for no reason (started {from_ms})",
-                            ended.accepted.id
-                        )),
+                attempt = Attempt { from_ms: event.at_ms, ..Attempt::default() };
+                match lost.take() {
+                    None => {}
+                    Some((_, Some((kind, cause_ms)))) => {
+                        verdict.recoveries.push((kind, millis(event.at_ms - cause_ms)));
+                    }
+                    Some((lost, None)) => {
+                        let told = format!("{} lost an attempt for no reason: {lost:?}", ended.accepted.id);
+                        verdict.anomalies.push(told);
                     }
                 }
-                started_ms = event.at_ms;
             }
             "job.retrying" if event.data["reason"] == "worker_lost" => {
-                lost_ms = Some((started_ms, event.at_ms));
+                attempt.until_ms = event.at_ms;
+                lost = Some((attempt, cause(happened, attempt)));
             }
+            "tool_call.started" | "step.started" => attempt.began = true,
             _ => {}
         }
     }
 }
 
-/// The earliest fault that may have taken an attempt which ran from `from_ms` until `until_ms`.
-fn cause(happened: &[Happened], from_ms: i64, until_ms: i64) -> Option<(Kind, i64)> {
-    let guilty = happened.iter().filter(|fault| fault.kind.may_lose_attempts());
-    let meant = guilty.filter(|fault| fault.from_ms <= until_ms && fault.until_ms + CLAIM_MS >= from_ms);
-    meant.map(|fault| (fault.kind, fault.from_ms.max(from_ms))).min_by_key(|(_, from_ms)| *from_ms)
+/// An attempt that was lost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempt {
+    from_ms: i64,
+    until_ms: i64,
+    /// It was seen to do something.
+    began: bool,
+}
+
+/// The earliest fault that may have taken this attempt: one that takes a worker or its word to Redis, or, for an
+/// attempt nobody ever heard of, one that took the answer to its claim.
+fn cause(happened: &[Happened], attempt: Attempt) -> Option<(Kind, i64)> {
+    let guilty = happened.iter().filter(|fault| {
+        let held = fault.kind.may_lose_attempts()
+            && fault.from_ms <= attempt.until_ms
+            && fault.until_ms + CLAIM_MS >= attempt.from_ms;
+        let unheard = fault.kind.may_lose_answers()
+            && !attempt.began
+            && (fault.from_ms - CLAIM_MS..=fault.until_ms + CLAIM_MS).contains(&attempt.from_ms);
+        held || unheard
+    });
+    let since = guilty.map(|fault| (fault.kind, fault.from_ms.max(attempt.from_ms)));
+    since.min_by_key(|(_, from_ms)| *from_ms)
 }
 
 /// 500 ms: a claim may be carried out just before its worker dies, and the order of events told just after.
@@ -307,9 +326,13 @@ mod tests {
             happened(Kind::WorkerKilled, 3000, 3010),
             happened(Kind::WorkerStopped, 4000, 9000),
         ];
-        assert_eq!(cause(&faults, 500, 2500), None);
-        assert_eq!(cause(&faults, 500, 5000), Some((Kind::WorkerKilled, 3000)));
-        assert_eq!(cause(&faults, 3600, 8000), Some((Kind::WorkerStopped, 4000)));
-        assert_eq!(cause(&faults, 6000, 9500), Some((Kind::WorkerStopped, 6000)));
+        let lost = |from_ms, until_ms| cause(&faults, Attempt { from_ms, until_ms, began: true });
+        assert_eq!(lost(500, 2500), None);
+        assert_eq!(lost(500, 5000), Some((Kind::WorkerKilled, 3000)));
+        assert_eq!(lost(3600, 8000), Some((Kind::WorkerStopped, 4000)));
+        assert_eq!(lost(6000, 9500), Some((Kind::WorkerStopped, 6000)));
+        let unheard = Attempt { from_ms: 900, until_ms: 2500, began: false };
+        assert_eq!(cause(&faults, unheard), Some((Kind::RedisKilled, 1000)));
+        assert_eq!(cause(&faults, Attempt { from_ms: 400, ..unheard }), None);
     }
 }
