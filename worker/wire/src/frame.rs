@@ -83,8 +83,13 @@ pub struct ToolParameter {
     #[serde(default)]
     pub keyword_only: bool,
     /// The value when left out; without one the program must give it. A parameter left out is not sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
+}
+
+/// A null that is there is a value: `None` in Python, and not the absence of a default.
+fn present<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(given).map(Some)
 }
 
 /// What a call comes back with.
@@ -200,4 +205,22 @@ pub struct Finding {
     pub line: Option<u32>,
     /// What.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_of_none_is_a_default_and_survives_the_wire() {
+        for default in [None, Some(Value::Null), Some(Value::from(false))] {
+            let parameter = ToolParameter { name: "file_ids".to_owned(), keyword_only: true, default };
+            let json = serde_json::to_string(&parameter).expect("plain data");
+            assert_eq!(
+                serde_json::from_str::<ToolParameter>(&json).expect("our own JSON"),
+                parameter,
+                "{json}"
+            );
+        }
+    }
 }
