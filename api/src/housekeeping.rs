@@ -78,7 +78,7 @@ pub(crate) async fn reseal(store: Store, sealer: Sealer, shutdown: CancellationT
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = tokio::time::sleep(INTERVAL_MAX) => {}
         }
     }
 }

@@ -28,6 +28,10 @@ pub const SEARCH_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// Requests for one call: the first and two retries. More only adds load to a provider in trouble.
 pub const ATTEMPTS_MAX: u32 = 3;
 
+/// Requests for one call while no answer begins at all: what is broken may be the wire, and asking again adds no load
+/// to what cannot be reached. About 20 s of an outage are bridged, as a run that has paid for calls deserves.
+pub const UNREACHED_MAX: u32 = 7;
+
 /// First backoff; doubles with each retry.
 pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
 

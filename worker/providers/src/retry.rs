@@ -13,7 +13,9 @@ use tokio::time::{sleep, timeout_at};
 use crate::context::CallContext;
 use crate::error::ProviderError;
 use crate::gate::RateGate;
-use crate::limits::{ATTEMPTS_MAX, BACKOFF_BASE, BACKOFF_JITTER, BACKOFF_MAX, RETRY_AFTER_MAX};
+use crate::limits::{
+    ATTEMPTS_MAX, BACKOFF_BASE, BACKOFF_JITTER, BACKOFF_MAX, RETRY_AFTER_MAX, UNREACHED_MAX,
+};
 
 /// Where the dice of backoff come from.
 pub trait Jitter: Send + Sync + fmt::Debug {
@@ -37,6 +39,8 @@ impl Jitter for OsJitter {
 pub struct RetryPolicy {
     /// Requests for one call, the first included.
     pub attempts_max: u32,
+    /// The same while no answer begins at all.
+    pub unreached_max: u32,
     /// First backoff.
     pub backoff_base: Duration,
     /// Longest backoff.
@@ -45,7 +49,12 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts_max: ATTEMPTS_MAX, backoff_base: BACKOFF_BASE, backoff_max: BACKOFF_MAX }
+        Self {
+            attempts_max: ATTEMPTS_MAX,
+            unreached_max: UNREACHED_MAX,
+            backoff_base: BACKOFF_BASE,
+            backoff_max: BACKOFF_MAX,
+        }
     }
 }
 
@@ -62,6 +71,8 @@ impl RetryPolicy {
 pub(crate) enum Again {
     Never,
     Backoff,
+    /// No answer began: the wire may be broken.
+    Reconnect,
     /// As the provider asked.
     After(Duration),
 }
@@ -159,14 +170,18 @@ impl Retrier<'_> {
             };
             let pause = match failure.again {
                 Again::Never => return Err(failure.error),
-                Again::Backoff => self.policy.backoff(failed, self.jitter.fraction()),
+                Again::Backoff | Again::Reconnect => self.policy.backoff(failed, self.jitter.fraction()),
                 Again::After(pause) => pause,
             };
             if failure.closes_gate {
                 self.gate.close_for(pause);
             }
             failed += 1;
-            if failed >= self.policy.attempts_max || !cx.can_wait(pause) {
+            let attempts_max = match failure.again {
+                Again::Reconnect => self.policy.unreached_max,
+                _ => self.policy.attempts_max,
+            };
+            if failed >= attempts_max || !cx.can_wait(pause) {
                 return Err(failure.error);
             }
             tracing::debug!(

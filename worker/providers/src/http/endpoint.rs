@@ -248,11 +248,8 @@ impl Endpoint {
         }
         // The error's own text names the URL; ours does not.
         let reason = if error.is_connect() { "it cannot be reached" } else { "the connection broke" };
-        Failure::transient(ProviderError::Unavailable {
-            provider,
-            reason: reason.to_owned(),
-            retry_after: None,
-        })
+        let error = ProviderError::Unavailable { provider, reason: reason.to_owned(), retry_after: None };
+        Failure { again: Again::Reconnect, ..Failure::transient(error) }
     }
 
     /// What a reply other than a success means.

@@ -105,6 +105,16 @@ async fn a_transient_failure_is_tried_three_times_in_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_be_reached_is_waited_for_longer_than_what_is_in_trouble() {
+    let unreached = Failure { again: Again::Reconnect, ..Failure::transient(unavailable()) };
+    let (result, attempts, took) = run(vec![unreached.clone(); 9], MINUTE).await;
+    assert_eq!((result, attempts), (Err(unavailable()), 7));
+    assert_eq!(took, Duration::from_millis(500 + 1_000 + 2_000 + 4_000 + 8_000 + 8_000));
+    let (result, attempts, _) = run(vec![unreached; 5], MINUTE).await;
+    assert_eq!((result, attempts), (Ok(()), 6));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fatal_failure_is_never_tried_again() {
     let error = ProviderError::Unauthorized { provider: "anthropic", status: 401 };
     let (result, attempts, took) = run(vec![Failure::fatal(error.clone())], MINUTE).await;

@@ -113,6 +113,7 @@ fn respond(status: u16, kind: &str, body: Body) -> Response<Body> {
 /// The real transport with waits of milliseconds.
 pub fn transport() -> Transport {
     Transport::new(http_client(&HttpConfig::default()).unwrap()).with_policy(RetryPolicy {
+        unreached_max: 4,
         backoff_base: Duration::from_millis(5),
         backoff_max: Duration::from_millis(20),
         ..RetryPolicy::default()
