@@ -77,7 +77,6 @@ async fn a_stream_tells_what_happened_and_what_happens_until_the_end() {
         (&json!(2), &json!("job.started"), &json!({"attempt": 1}))
     );
     let progress = Progress {
-        number: 0,
         events: vec![("log", r#"{"text":"a\nb"}"#.to_owned()), ("step.started", "{}".to_owned())],
         ..Progress::default()
     };

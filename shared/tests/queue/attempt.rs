@@ -62,7 +62,6 @@ async fn progress_is_recorded_and_numbered_and_survives_the_attempt() {
     let (ground, acme) = (Ground::new().await, tenant("acme"));
     let (id, claim) = ground.running_job(&acme).await;
     let progress = Progress {
-        number: 0,
         log: b"line 1\n\xff\0".to_vec(),
         events: vec![("tool_call.started", r#"{"a":1}"#.to_owned()), ("tool_call.finished", "{}".to_owned())],
         journal: vec![("k1".to_owned(), entry("x"))],
@@ -106,7 +105,6 @@ async fn stale_progress_leaves_nothing() {
     let (ground, acme) = (Ground::new().await, tenant("acme"));
     let (id, claim) = ground.running_job(&acme).await;
     let progress = Progress {
-        number: 0,
         log: b"x".to_vec(),
         events: vec![("tool_call.started", "{}".to_owned())],
         journal: vec![("k".to_owned(), entry("x"))],
@@ -140,7 +138,7 @@ async fn a_write_whose_answer_was_lost_is_carried_out_once_and_others_may_overta
             number,
             log: format!("{number} ").into_bytes(),
             events: vec![("tool_call.finished", "{}".to_owned())],
-            journal: Vec::new(),
+            ..Progress::default()
         };
         ground.store.progress(EntryId::Job(id), claim.fence, &progress, 10_000).await.unwrap()
     };
@@ -164,7 +162,6 @@ async fn a_journal_at_its_limit_records_nothing_of_the_call() {
     let (id, claim) = ground.running_job(&acme).await;
     let record = async |key: &str, answer: &str, max: u64| {
         let progress = Progress {
-            number: 0,
             log: b"x".to_vec(),
             events: vec![("tool_call.started", "{}".to_owned())],
             journal: vec![(key.to_owned(), entry(answer))],
