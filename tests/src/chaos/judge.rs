@@ -170,7 +170,7 @@ fn wrongs(ended: &Ended) -> Vec<String> {
         if done.len() != 1 {
             tell(format!("call {seq} was answered and recorded {} times", done.len()));
         }
-        if begun.last() > done.last() {
+        if done.last().is_some_and(|done| begun.last() > Some(done)) {
             tell(format!("call {seq} was made again after its answer was recorded"));
         }
     }
