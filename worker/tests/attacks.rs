@@ -3,125 +3,32 @@
 //! Each file names what it does, the outcome it must have, and the walls that stop it. The table in
 //! `runner/attacks/README.md` is written by this test, which fails when it was stale.
 
+#[path = "attacks/ablation.rs"]
+mod ablation;
+#[path = "attacks/corpus.rs"]
+mod corpus;
 #[path = "cell/elsewhere.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cell")]
 mod elsewhere;
 #[path = "cell/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cell, which use more of it")]
 mod support;
+#[path = "attacks/threat_model.rs"]
+mod threat_model;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use corpus::{Attack, attempt, corpus, folder, host};
 use elsewhere::Elsewhere;
 use futures_util::StreamExt;
-use serde_json::{Value, json};
-use support::{Answers, Bench, expect_value};
+use serde_json::json;
+use support::{Bench, expect_value};
 use tokio_util::sync::CancellationToken;
-use worker::cell::{RunEnd, RunLimits, RunReport, Tier, ToolVerdict};
+use worker::cell::{RunLimits, Tier};
 
 /// Two cores: the clock of one test is no judge of what another does to it.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-struct Attack {
-    name: String,
-    title: String,
-    outcome: String,
-    walls: String,
-    program: String,
-}
-
-impl Attack {
-    fn read(path: &Path) -> Self {
-        let program = std::fs::read_to_string(path).expect("an attack is text");
-        let mut lines = program.lines();
-        let mut header = |prefix: &str| {
-            let line = lines.next().unwrap_or_default();
-            line.strip_prefix(prefix)
-                .unwrap_or_else(|| panic!("{}: no line {prefix:?}", path.display()))
-                .to_owned()
-        };
-        let (title, outcome, walls) = (header("# "), header("# outcome: "), header("# walls: "));
-        let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
-        Self { name, title, outcome, walls, program }
-    }
-
-    /// The outcomes this tier allows: "timeout|no_result", or "A contained; B returned".
-    fn allowed(&self, tier: Tier) -> Vec<&str> {
-        let of_tier = self.outcome.split("; ").find_map(|part| part.strip_prefix(&format!("{tier} ")));
-        of_tier.unwrap_or(&self.outcome).split('|').collect()
-    }
-
-    fn limits(&self, tier: Tier) -> RunLimits {
-        // Those that must be ended by the clock need not wait long for it; nor may the slow ones be ended by it.
-        let wall = if self.allowed(tier)[0] == "timeout" {
-            Duration::from_millis(250)
-        } else {
-            Duration::from_secs(20)
-        };
-        RunLimits {
-            wall,
-            memory_bytes_max: 64 * 1024 * 1024,
-            log_bytes_max: 64 * 1024,
-            ..RunLimits::default()
-        }
-    }
-}
-
-fn corpus() -> Vec<Attack> {
-    let folder = folder();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("the corpus")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
-        .collect();
-    paths.sort();
-    paths.iter().map(|path| Attack::read(path)).collect()
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("runner/attacks")
-}
-
-fn outcome_of(report: &RunReport) -> String {
-    match &report.end {
-        RunEnd::Returned(value) => match serde_json::from_str(value.get()).expect("the worker checked it") {
-            Value::String(text) if text == "contained" => "contained".to_owned(),
-            Value::String(text) if text.starts_with("BREACH") => text,
-            _ => "returned".to_owned(),
-        },
-        RunEnd::Failed(failure) => failure.code.as_str().to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-/// What the worker knows and no program may find; several attacks look for it.
-const CANARY: &str = "CANARY-KEY-must-not-leak";
-
-/// A host that holds a secret while it answers.
-fn host() -> Arc<Answers> {
-    let secret = CANARY.to_owned();
-    Answers::new(move |call| {
-        assert_ne!(call.tool, secret);
-        ToolVerdict::Answer(json!("answer"))
-    })
-}
-
-async fn attempt(bench: &Bench, tier: Tier, attack: &Attack) -> Result<(), String> {
-    let limits = attack.limits(tier);
-    let report = bench.run(&attack.program, "input", limits, host(), CancellationToken::new()).await;
-    let outcome = outcome_of(&report);
-    let in_time = report.usage.wall <= limits.wall + Duration::from_secs(1);
-    if attack.allowed(tier).contains(&outcome.as_str()) && in_time {
-        return Ok(());
-    }
-    Err(format!(
-        "{} on tier {tier}: {outcome} ({:?}), must be {}: {:?}",
-        attack.name, report.usage.wall, attack.outcome, report.end
-    ))
-}
 
 async fn bench_of(tier: Tier) -> Bench {
     let bench = Bench::start_with(|config| config.max_tier = tier).await;
@@ -221,14 +128,16 @@ fn the_table_of_attacks_is_what_the_corpus_says() {
     let mut table = format!(
         "# Attacks\n\n{} programs, each run on tiers A and B by `cargo test -p worker --test attacks`, which also writes this \
          table.\n`contained`: the program tried, was refused, and said so itself. `returned`: it ran, and what it got is its \
-         own.\nNOT RUN here: aarch64, cgroup v2 controllers, Python versions other than the one built for.\n\n\
-         | attack | what it does | outcome | walls |\n|---|---|---|---|\n",
+         own.\nThe walls: each of them alone stops it, where its tier has it; [the threat model](../../../docs/threat-model.md) \
+         tells how that is shown.\nNOT RUN here: aarch64, cgroup v2 controllers, Python versions other than the one built \
+         for.\n\n| attack | what it does | tier A | tier B | walls |\n|---|---|---|---|---|\n",
         attacks.len()
     );
-    for Attack { name, title, outcome, walls, .. } in &attacks {
+    for attack in &attacks {
+        let Attack { name, title, walls, .. } = attack;
         let cell = |text: &str| text.replace('|', " or ");
-        writeln!(table, "| {name} | {} | {} | {} |", cell(title), cell(outcome), cell(walls))
-            .expect("memory");
+        let (a, b) = (cell(attack.outcome(Tier::A)), cell(attack.outcome(Tier::B)));
+        writeln!(table, "| {name} | {} | {a} | {b} | {} |", cell(title), walls.join(", ")).expect("memory");
     }
     let path = folder().join("README.md");
     if std::fs::read_to_string(&path).unwrap_or_default() != table {

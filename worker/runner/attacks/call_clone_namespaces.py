@@ -1,5 +1,6 @@
 # clone_namespaces: answered with an error, not with the deed.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import ctypes
 import errno

@@ -1,6 +1,7 @@
 # fchown: answered with an error, not with the deed.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, user
 import ctypes
 import errno
 import os

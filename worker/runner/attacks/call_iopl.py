@@ -1,6 +1,7 @@
 # iopl: answered with an error, not with the deed.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, capabilities
 import ctypes
 import errno
 import os
@@ -12,6 +13,6 @@ def execute_workflow(user_input):
         return "contained"  # this architecture has no such call
     libc = ctypes.CDLL(None, use_errno=True)
     done = libc.syscall(numbers[os.uname().machine], 3)
-    if done == -1 and ctypes.get_errno() == errno.EPERM:
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
         return "contained"
     return f"BREACH: {done} {ctypes.get_errno()}"

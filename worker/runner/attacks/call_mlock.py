@@ -1,6 +1,7 @@
 # mlock: answered with an error, not with the deed.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, RLIMIT_MEMLOCK
 import ctypes
 import errno
 import os

@@ -1,6 +1,7 @@
 # sched_setscheduler: answered with an error, not with the deed.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, capabilities
 import ctypes
 import errno
 import os
@@ -9,7 +10,7 @@ import os
 def execute_workflow(user_input):
     numbers = {"x86_64": 144, "aarch64": 119}
     libc = ctypes.CDLL(None, use_errno=True)
-    done = libc.syscall(numbers[os.uname().machine], 0, 1, b'\\x01\\0\\0\\0')
+    done = libc.syscall(numbers[os.uname().machine], 0, 1, b'\x01\0\0\0')
     if done == -1 and ctypes.get_errno() == errno.EPERM:
         return "contained"
     return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,5 +1,6 @@
 # The x32 twins of forbidden calls, past a filter that looks at plain numbers only.
-# outcome: contained|sandbox_violation
+# tier A: contained|sandbox_violation
+# tier B: contained|sandbox_violation
 # walls: seccomp
 import ctypes
 

@@ -1,5 +1,6 @@
 # A C callback needs new code.
-# outcome: contained|returned|out_of_memory
+# tier A: contained|returned|out_of_memory
+# tier B: contained|returned|out_of_memory
 # walls: MDWE, seccomp
 import ctypes
 

@@ -1,6 +1,7 @@
 # Memory that is only run.
-# outcome: contained
-# walls: MDWE, seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp
 import mmap
 
 

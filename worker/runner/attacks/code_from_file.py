@@ -1,5 +1,6 @@
 # Machine code from its own folder.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: MDWE, seccomp, noexec
 import mmap
 import os

@@ -1,5 +1,6 @@
 # Makes written memory executable.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: MDWE, seccomp
 import ctypes
 import mmap

@@ -1,6 +1,7 @@
 # A library of its own making.
-# outcome: A contained; B contained|returned
-# walls: noexec; in B the file must still be a library it cannot make
+# tier A: contained
+# tier B: contained|returned
+# walls: noexec, library is read-only
 import ctypes
 import importlib
 import os

@@ -1,5 +1,6 @@
 # Memory that is written and run.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: MDWE, seccomp
 import mmap
 

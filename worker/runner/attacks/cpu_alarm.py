@@ -1,6 +1,7 @@
 # Ends itself by a timer's signal. The first process of a pid namespace does not hear it.
-# outcome: A timeout; B no_result
-# walls: pid namespace
+# tier A: timeout
+# tier B: no_result
+# walls: wall clock of the worker
 import signal
 import time
 

@@ -1,5 +1,6 @@
 # A loop that always has something to do.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import asyncio
 

@@ -1,5 +1,6 @@
 # A loop without end.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 def execute_workflow(user_input):
     while True:

@@ -1,5 +1,6 @@
 # The same, and no exception ends it.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 def execute_workflow(user_input):
     while True:

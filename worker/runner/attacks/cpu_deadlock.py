@@ -1,5 +1,6 @@
 # Waits for itself.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import threading
 

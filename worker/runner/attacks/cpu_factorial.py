@@ -1,5 +1,6 @@
 # A factorial that takes minutes.
-# outcome: timeout|out_of_memory
+# tier A: timeout|out_of_memory
+# tier B: timeout|out_of_memory
 # walls: wall clock of the worker
 import math
 

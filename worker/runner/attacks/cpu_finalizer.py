@@ -1,5 +1,6 @@
 # The end of an object never ends.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 class Endless:
     def __del__(self):

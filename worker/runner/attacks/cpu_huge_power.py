@@ -1,5 +1,6 @@
 # One operation in C that never looks up.
-# outcome: timeout|out_of_memory
+# tier A: timeout|out_of_memory
+# tier B: timeout|out_of_memory
 # walls: wall clock of the worker
 import sys
 sys.set_int_max_str_digits(0)

@@ -1,5 +1,6 @@
 # Every signal it can ignore is ignored.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import signal
 

@@ -1,5 +1,6 @@
 # The loop is at the top level.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 while True:
     pass

@@ -1,5 +1,6 @@
 # Its own clock stands still; the worker's does not.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import time
 

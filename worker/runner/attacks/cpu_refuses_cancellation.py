@@ -1,5 +1,6 @@
 # A task that swallows every cancellation.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import asyncio
 

@@ -1,5 +1,6 @@
 # Exponential backtracking.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import re
 

@@ -1,5 +1,6 @@
 # The result's own class runs while it is encoded.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 class Endless(dict):
     def items(self):

@@ -1,5 +1,6 @@
 # Sleeps, costs nothing, ends never.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import time
 

@@ -1,5 +1,6 @@
 # Sorting calls its own code.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import time
 

@@ -1,5 +1,6 @@
 # The exception's text never comes.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 class Endless(Exception):
     def __str__(self):

@@ -1,5 +1,6 @@
 # Busy on more threads than there are cores.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import threading
 import time

@@ -1,5 +1,6 @@
 # The limit on digits switched off first.
-# outcome: timeout|out_of_memory
+# tier A: timeout|out_of_memory
+# tier B: timeout|out_of_memory
 # walls: wall clock of the worker
 import sys
 

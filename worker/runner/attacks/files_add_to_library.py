@@ -1,5 +1,6 @@
 # Adds a module that others will import.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

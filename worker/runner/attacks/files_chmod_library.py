@@ -1,12 +1,13 @@
-# Opens the library for writing.
-# outcome: contained
-# walls: private root, Landlock
+# Changes the permissions of the library (to what they are: it is tried with walls left out, too).
+# tier A: contained
+# tier B: contained
+# walls: private root, user
 import os
 
 
 def execute_workflow(user_input):
     try:
-        done = os.chmod(os.__file__, 0o777)
+        done = os.chmod(os.__file__, os.stat(os.__file__).st_mode & 0o777)
     except OSError:
         return "contained"
     return f"BREACH: {done!r}"

@@ -1,6 +1,7 @@
 # Gives a file away.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, capabilities
 import os
 
 

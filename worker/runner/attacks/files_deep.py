@@ -1,5 +1,6 @@
 # Folders in folders, deeper than any path.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: tmpfs inodes
 import os
 

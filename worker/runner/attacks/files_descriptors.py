@@ -1,5 +1,6 @@
 # Opens until there is no descriptor left.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: RLIMIT_NOFILE
 import os
 

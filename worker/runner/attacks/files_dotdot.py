@@ -1,5 +1,6 @@
 # Climbs out of its folder.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # The same by asking.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: RLIMIT_FSIZE, tmpfs size
 import os
 

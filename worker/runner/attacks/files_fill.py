@@ -1,6 +1,7 @@
 # Fills its folder.
-# outcome: A contained; B budget_exceeded|contained
-# walls: tmpfs size; in B the watch
+# tier A: contained
+# tier B: budget_exceeded|contained
+# walls: tmpfs size, watch
 import errno
 import time
 

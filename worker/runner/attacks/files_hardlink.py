@@ -1,5 +1,6 @@
 # A second name for a library file.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock, seccomp
 import os
 

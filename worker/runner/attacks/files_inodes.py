@@ -1,6 +1,7 @@
 # Ten thousand empty files.
-# outcome: A contained; B budget_exceeded
-# walls: tmpfs inodes; in B the watch
+# tier A: contained
+# tier B: budget_exceeded
+# walls: tmpfs inodes, watch
 import errno
 import time
 

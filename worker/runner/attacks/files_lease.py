@@ -1,5 +1,6 @@
 # A lease on a shared file tells when others open it.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import fcntl
 import os

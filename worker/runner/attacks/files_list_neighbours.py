@@ -1,5 +1,6 @@
 # Lists the folder its folder lies in.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,6 +1,7 @@
 # Lists the root.
-# outcome: contained
-# walls: A private root shows nothing of the host; Landlock in B
+# tier A: contained
+# tier B: contained
+# walls: private root, Landlock
 import os
 
 

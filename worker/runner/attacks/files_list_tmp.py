@@ -1,5 +1,6 @@
 # Lists what others left in /tmp.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

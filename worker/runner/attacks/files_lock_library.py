@@ -1,5 +1,6 @@
 # A lock on a shared file, where another cell could see it.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: locks are pretended
 import fcntl
 import os

@@ -1,5 +1,6 @@
 # Makes a folder in the root.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

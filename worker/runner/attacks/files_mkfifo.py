@@ -1,5 +1,6 @@
 # Makes a pipe with a name.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, Landlock
 import os
 

@@ -1,6 +1,7 @@
 # Makes a device.
-# outcome: contained
-# walls: seccomp, no capabilities
+# tier A: contained
+# tier B: contained
+# walls: seccomp, Landlock, capabilities
 import os
 
 

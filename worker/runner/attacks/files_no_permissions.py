@@ -1,5 +1,6 @@
 # A folder that its cleaner cannot enter.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: cleaning
 import os
 

@@ -1,5 +1,6 @@
 # A watch on a shared folder tells what others import.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import fcntl
 import os

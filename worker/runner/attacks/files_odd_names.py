@@ -1,5 +1,6 @@
 # Names that are no text.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: none needed
 import os
 

@@ -1,5 +1,6 @@
 # A signal to somebody when a descriptor is ready.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import fcntl
 

@@ -1,5 +1,6 @@
 # Pipes of the kernel's memory.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import fcntl
 import os

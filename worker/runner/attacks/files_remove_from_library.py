@@ -1,5 +1,6 @@
 # Removes a module.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Moves a file out.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,6 +1,7 @@
 # A program with the set-uid bit.
-# outcome: contained
-# walls: seccomp, nosuid, noexec
+# tier A: contained
+# tier B: contained
+# walls: no_new_privs, nosuid, noexec
 import os
 
 

@@ -1,5 +1,6 @@
 # A file of ten terabytes with nothing in it.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: RLIMIT_FSIZE
 import os
 

@@ -1,5 +1,6 @@
 # The same by seeking.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: RLIMIT_FSIZE
 import os
 

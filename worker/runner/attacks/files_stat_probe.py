@@ -1,6 +1,7 @@
 # Asks whether a file is there, and how large.
-# outcome: A contained; B returned
-# walls: private root; open in B, documented
+# tier A: contained
+# tier B: returned
+# walls: private root
 import os
 
 

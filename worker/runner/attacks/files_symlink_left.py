@@ -1,5 +1,6 @@
 # A link to a secret, left for whoever cleans up.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nobody follows it
 import os
 

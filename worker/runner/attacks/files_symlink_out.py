@@ -1,5 +1,6 @@
 # A link to a secret, followed by itself.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

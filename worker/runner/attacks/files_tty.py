@@ -1,6 +1,7 @@
 # Types into the worker's terminal.
-# outcome: contained
-# walls: no descriptor, seccomp
+# tier A: contained
+# tier B: contained
+# walls: descriptors, seccomp
 import fcntl
 import termios
 

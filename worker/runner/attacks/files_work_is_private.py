@@ -1,6 +1,7 @@
 # Finds nothing of another run, leaves something for the next.
-# outcome: returned
-# walls: one folder per cell
+# tier A: returned
+# tier B: returned
+# walls: mount namespace, user
 import os
 
 

@@ -1,5 +1,6 @@
 # Changes the library for everybody after it.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Writes beside its folder.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Attributes, where they could hide.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 

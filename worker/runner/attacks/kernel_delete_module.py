@@ -1,11 +1,16 @@
-# delete_module: no Python program needs it; attacks on kernels and neighbours do.
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# delete_module: removes a kernel module.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp, capabilities
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 176, "aarch64": 106}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 0, 0, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(number, b'loop', 0)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,11 +1,17 @@
-# kcmp: no Python program needs it; attacks on kernels and neighbours do.
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# kcmp: compares descriptors of its parent.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp, pid namespace, user, dumpable
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 312, "aarch64": 272}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 1, 1, 0, 0, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    victim = os.getppid() or 1000  # a tier A cell has no parent that it can name
+    done = libc.syscall(number, victim, victim, 0, 0, 0)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ESRCH, errno.EBADF):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,11 +1,16 @@
-# memfd_secret: no Python program needs it; attacks on kernels and neighbours do.
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# memfd_secret: memory that nobody else can look into.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 447, "aarch64": 447}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 0, 0, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(number, 0)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

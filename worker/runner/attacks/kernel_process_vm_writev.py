@@ -1,11 +1,20 @@
-# process_vm_writev: no Python program needs it; attacks on kernels and neighbours do.
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# process_vm_writev: writes memory of its parent.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp, pid namespace, user, dumpable
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 311, "aarch64": 271}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 0, 0, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    victim = os.getppid() or 1000  # a tier A cell has no parent that it can name
+    here = ctypes.create_string_buffer(64)
+    local = (ctypes.c_void_p * 2)(ctypes.addressof(here), 64)
+    there = (ctypes.c_void_p * 2)(ctypes.addressof(here), 64)
+    done = libc.syscall(number, victim, local, ctypes.c_long(1), there, ctypes.c_long(1), ctypes.c_long(0))
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ESRCH, errno.EBADF):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

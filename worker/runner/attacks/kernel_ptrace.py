@@ -1,11 +1,17 @@
-# ptrace: no Python program needs it; attacks on kernels and neighbours do.
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# ptrace: traces its parent.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp, pid namespace, user, dumpable
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 101, "aarch64": 117}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 0, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    victim = os.getppid() or 1000  # a tier A cell has no parent that it can name
+    done = libc.syscall(number, 0x4206, victim, 0, 0)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ESRCH, errno.EBADF):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

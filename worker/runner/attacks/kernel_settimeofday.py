@@ -1,11 +1,17 @@
-# settimeofday: no Python program needs it; attacks on kernels and neighbours do.
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# settimeofday: sets the clock of the host.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp, capabilities
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 164, "aarch64": 170}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 0, 0, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    time = (ctypes.c_long * 2)(0, 0)
+    done = libc.syscall(number, time, 0)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

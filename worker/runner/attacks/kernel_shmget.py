@@ -1,11 +1,16 @@
-# shmget: a SysV segment would outlive the cell
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# shmget: a SysV segment that outlives the cell.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 29, "aarch64": 194}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 4096, 0o1600)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(number, 0, 4096, 0o1600)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

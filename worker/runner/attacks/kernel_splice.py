@@ -1,11 +1,19 @@
-# splice: page cache writes by pipe (Copy Fail, Dirty Pipe)
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# splice: page cache writes by pipe (Copy Fail, Dirty Pipe).
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 275, "aarch64": 76}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0, 0, 1, 0, 1, 0)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    readable, writable = os.pipe()
+    os.write(writable, b'x')
+    null = os.open('/dev/null', os.O_WRONLY)
+    done = libc.syscall(number, readable, 0, null, 0, 1, 0)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

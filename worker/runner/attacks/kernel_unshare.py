@@ -1,11 +1,16 @@
-# unshare: a user namespace of its own, with all capabilities in it
-# outcome: sandbox_violation
-# walls: seccomp (kill)
+# unshare: a user namespace of its own, with all capabilities in it.
+# tier A: sandbox_violation
+# tier B: sandbox_violation
+# walls: seccomp
 import ctypes
+import errno
 import os
 
 
 def execute_workflow(user_input):
     number = {"x86_64": 272, "aarch64": 97}[os.uname().machine]
-    done = ctypes.CDLL(None, use_errno=True).syscall(number, 0x10000000)
-    return f"BREACH: {done}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.syscall(number, 0x10000000)
+    if done == -1 and ctypes.get_errno() in (errno.EPERM, errno.EACCES):
+        return "contained"
+    return f"BREACH: {done} {ctypes.get_errno()}"

@@ -1,6 +1,7 @@
 # Ten megabytes, again and again.
-# outcome: out_of_memory
-# walls: RLIMIT_AS
+# tier A: out_of_memory
+# tier B: out_of_memory
+# walls: RLIMIT_AS, memory budget
 def execute_workflow(user_input):
     data = []
     while True:

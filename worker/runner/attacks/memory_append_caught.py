@@ -1,6 +1,7 @@
 # The same; it notices and goes on.
-# outcome: contained
-# walls: RLIMIT_AS
+# tier A: contained
+# tier B: contained
+# walls: RLIMIT_AS, memory budget
 def execute_workflow(user_input):
     data = []
     try:

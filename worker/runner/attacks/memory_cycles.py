@@ -1,5 +1,6 @@
 # Cycles, and nobody to collect them.
-# outcome: out_of_memory|timeout
+# tier A: out_of_memory|timeout
+# tier B: out_of_memory|timeout
 # walls: RLIMIT_AS
 import gc
 

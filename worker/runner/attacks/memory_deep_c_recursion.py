@@ -1,5 +1,6 @@
 # Recursion through C code.
-# outcome: timeout|python_error|no_result|out_of_memory
+# tier A: timeout|python_error|no_result|out_of_memory
+# tier B: timeout|python_error|no_result|out_of_memory
 # walls: RLIMIT_STACK
 import sys
 

@@ -1,5 +1,6 @@
 # Recursion without a limit.
-# outcome: timeout|python_error|no_result|out_of_memory
+# tier A: timeout|python_error|no_result|out_of_memory
+# tier B: timeout|python_error|no_result|out_of_memory
 # walls: RLIMIT_AS, RLIMIT_STACK
 import sys
 

@@ -1,5 +1,6 @@
 # A result nested ten thousand times.
-# outcome: result_not_json
+# tier A: result_not_json
+# tier B: result_not_json
 # walls: CPython, worker
 def execute_workflow(user_input):
     x = []

@@ -1,5 +1,6 @@
 # Fills shared memory of the host.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

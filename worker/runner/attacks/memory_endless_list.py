@@ -1,5 +1,6 @@
 # A list of all numbers.
-# outcome: out_of_memory|timeout
+# tier A: out_of_memory|timeout
+# tier B: out_of_memory|timeout
 # walls: RLIMIT_AS
 import itertools
 

@@ -1,5 +1,6 @@
 # A chain of a hundred thousand exceptions.
-# outcome: python_error|no_result|timeout|out_of_memory
+# tier A: python_error|no_result|timeout|out_of_memory
+# tier B: python_error|no_result|timeout|out_of_memory
 # walls: report limits
 def execute_workflow(user_input):
     error = None

@@ -1,5 +1,6 @@
 # A kilobyte that becomes gigabytes.
-# outcome: out_of_memory
+# tier A: out_of_memory
+# tier B: out_of_memory
 # walls: RLIMIT_AS
 import gzip
 

@@ -1,5 +1,6 @@
 # A document of a million brackets.
-# outcome: python_error
+# tier A: python_error
+# tier B: python_error
 # walls: CPython
 import json
 

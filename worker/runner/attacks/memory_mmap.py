@@ -1,5 +1,6 @@
 # Mapped, shared, touched.
-# outcome: out_of_memory
+# tier A: out_of_memory
+# tier B: out_of_memory
 # walls: RLIMIT_AS, memory budget
 import mmap
 

@@ -1,5 +1,6 @@
 # A terabyte of addresses.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: RLIMIT_AS
 import mmap
 

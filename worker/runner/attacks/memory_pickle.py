@@ -1,5 +1,6 @@
 # A pickle that asks for memory.
-# outcome: out_of_memory|python_error
+# tier A: out_of_memory|python_error
+# tier B: out_of_memory|python_error
 # walls: RLIMIT_AS
 import pickle
 

@@ -1,5 +1,6 @@
 # A thousand threads.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: RLIMIT_NPROC, RLIMIT_AS
 import threading
 

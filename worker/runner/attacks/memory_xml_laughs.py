@@ -1,5 +1,6 @@
 # Entities that multiply.
-# outcome: python_error|out_of_memory|timeout
+# tier A: python_error|out_of_memory|timeout
+# tier B: python_error|out_of_memory|timeout
 # walls: expat
 import xml.etree.ElementTree
 

@@ -1,5 +1,6 @@
 # An archive whose entries hold zeros without end.
-# outcome: out_of_memory
+# tier A: out_of_memory
+# tier B: out_of_memory
 # walls: RLIMIT_AS
 import io
 import zipfile

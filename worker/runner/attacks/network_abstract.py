@@ -1,6 +1,7 @@
 # A name that lies in no folder.
-# outcome: contained
-# walls: seccomp, network namespace, Landlock scope
+# tier A: contained
+# tier B: contained
+# walls: seccomp, network namespace
 import socket
 
 

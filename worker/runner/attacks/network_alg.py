@@ -1,5 +1,6 @@
 # Sockets of the family AF_ALG.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import socket
 

@@ -1,5 +1,6 @@
 # The same in a loop.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import asyncio
 

@@ -1,5 +1,6 @@
 # Sends to an address on a pair.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import socket
 

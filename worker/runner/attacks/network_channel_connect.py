@@ -1,5 +1,6 @@
 # Connects its own channel to somewhere else.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 import socket

@@ -1,5 +1,6 @@
 # Sends a descriptor to the worker.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 import socket

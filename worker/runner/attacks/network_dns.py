@@ -1,5 +1,6 @@
 # A secret in a host name.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import socket
 

@@ -1,6 +1,7 @@
 # The container engine's socket.
-# outcome: contained
-# walls: seccomp, network namespace
+# tier A: contained
+# tier B: contained
+# walls: seccomp, private root
 import socket
 
 

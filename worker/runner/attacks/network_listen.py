@@ -1,5 +1,6 @@
 # Waits for others.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import socket
 

@@ -1,6 +1,7 @@
 # Sockets of the family AF_NETLINK.
-# outcome: contained
-# walls: seccomp, network namespace
+# tier A: contained
+# tier B: contained
+# walls: seccomp
 import socket
 
 

@@ -1,5 +1,6 @@
 # A pair of another family.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import socket
 

@@ -1,5 +1,6 @@
 # Raw packets.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import socket
 

@@ -1,5 +1,6 @@
 # One datagram.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import socket
 

@@ -1,5 +1,6 @@
 # What every program tries first.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp, network namespace
 import urllib.request
 

@@ -1,5 +1,6 @@
 # Chooses its processor.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 

@@ -1,5 +1,6 @@
 # Code for after the end.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: end of the cell
 import atexit
 import time

@@ -1,6 +1,7 @@
 # Becomes a shell.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, Landlock
 import os
 
 

@@ -1,5 +1,6 @@
 # A program from memory.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 

@@ -1,6 +1,7 @@
 # The same without an environment, with bytes that are no text.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, Landlock
 import os
 
 

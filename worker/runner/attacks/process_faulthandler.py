@@ -1,5 +1,6 @@
 # Dumps tracebacks without end.
-# outcome: returned|timeout
+# tier A: returned|timeout
+# tier B: returned|timeout
 # walls: log limit
 import faulthandler
 

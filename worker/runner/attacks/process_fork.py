@@ -1,6 +1,7 @@
 # A fork bomb.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, RLIMIT_NPROC
 import os
 
 

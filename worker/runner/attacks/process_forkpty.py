@@ -1,6 +1,7 @@
 # The same with a terminal.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, Landlock
 import os
 
 

@@ -1,5 +1,6 @@
 # Raises what only a user should.
-# outcome: python_error
+# tier A: python_error
+# tier B: python_error
 # walls: none needed
 def execute_workflow(user_input):
     raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 # Kills everybody.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, pid namespace
 import os
 
 

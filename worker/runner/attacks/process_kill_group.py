@@ -1,5 +1,6 @@
 # Kills its group.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 

@@ -1,6 +1,7 @@
 # Kills its parent, or the host's first process.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, pid namespace, user
 import os
 
 

@@ -1,5 +1,6 @@
 # Threads that outlive the result.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: end of the cell
 import threading
 import time

@@ -1,5 +1,6 @@
 # A pool of processes.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import multiprocessing
 

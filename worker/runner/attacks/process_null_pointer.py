@@ -1,5 +1,6 @@
 # Reads where nothing is.
-# outcome: no_result
+# tier A: no_result
+# tier B: no_result
 # walls: none needed
 import ctypes
 

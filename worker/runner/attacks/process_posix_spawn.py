@@ -1,6 +1,7 @@
 # A shell, another way.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, Landlock
 import os
 
 

@@ -1,6 +1,7 @@
 # Wants a core dump.
-# outcome: contained
-# walls: rlimits
+# tier A: contained
+# tier B: contained
+# walls: RLIMIT_CORE
 import resource
 
 

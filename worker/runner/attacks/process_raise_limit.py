@@ -1,6 +1,7 @@
 # Gives itself more.
-# outcome: contained
-# walls: rlimits
+# tier A: contained
+# tier B: contained
+# walls: capabilities, user
 import resource
 
 

@@ -1,5 +1,6 @@
 # Kills itself.
-# outcome: no_result
+# tier A: no_result
+# tier B: no_result
 # walls: none needed
 import os
 import signal

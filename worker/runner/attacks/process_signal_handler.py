@@ -1,5 +1,6 @@
 # Its own handler for everything, then a crash.
-# outcome: timeout|no_result
+# tier A: timeout|no_result
+# tier B: timeout|no_result
 # walls: none needed
 import ctypes
 import signal

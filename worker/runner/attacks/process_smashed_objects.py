@@ -1,5 +1,6 @@
 # Overwrites the interpreter's own objects.
-# outcome: no_result|python_error|timeout|returned
+# tier A: no_result|python_error|timeout|returned
+# tier B: no_result|python_error|timeout|returned
 # walls: the process itself
 import ctypes
 

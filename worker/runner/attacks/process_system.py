@@ -1,6 +1,7 @@
 # A shell by libc.
-# outcome: contained
-# walls: seccomp
+# tier A: contained
+# tier B: contained
+# walls: seccomp, Landlock
 import os
 
 

@@ -1,5 +1,6 @@
 # A thread dies loudly; the run goes on.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: none needed
 import threading
 

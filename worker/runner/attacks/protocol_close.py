@@ -1,5 +1,6 @@
 # Closes every descriptor.
-# outcome: no_result|timeout
+# tier A: no_result|timeout
+# tier B: no_result|timeout
 # walls: worker
 import os
 

@@ -1,5 +1,6 @@
 # Calls without end and reads no answer.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: calls in flight
 import os
 

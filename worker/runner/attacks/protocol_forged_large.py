@@ -1,5 +1,6 @@
 # A forged result beyond the limit.
-# outcome: output_too_large|sandbox_violation
+# tier A: output_too_large|sandbox_violation
+# tier B: output_too_large|sandbox_violation
 # walls: worker
 import os
 

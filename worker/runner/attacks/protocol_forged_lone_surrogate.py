@@ -1,5 +1,6 @@
 # A forged result that is no text.
-# outcome: result_not_json
+# tier A: result_not_json
+# tier B: result_not_json
 # walls: worker
 import os
 

@@ -1,5 +1,6 @@
 # Forges its own result and vanishes.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: it is its own result
 import os
 

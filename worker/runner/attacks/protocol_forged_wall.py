@@ -1,5 +1,6 @@
 # Says that a wall did not stand.
-# outcome: sandbox_violation
+# tier A: sandbox_violation
+# tier B: sandbox_violation
 # walls: worker
 import os
 import time

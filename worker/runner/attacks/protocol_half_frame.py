@@ -1,5 +1,6 @@
 # Announces a frame and never sends it.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: wall clock of the worker
 import os
 import time

@@ -1,5 +1,6 @@
 # Announces four gigabytes.
-# outcome: sandbox_violation
+# tier A: sandbox_violation
+# tier B: sandbox_violation
 # walls: frame limit
 import os
 import time

@@ -1,5 +1,6 @@
 # Reads the channel in place of the glue.
-# outcome: timeout|no_result
+# tier A: timeout|no_result
+# tier B: timeout|no_result
 # walls: one run, one channel
 import os
 

@@ -1,5 +1,6 @@
 # The same on the other stream.
-# outcome: returned|timeout
+# tier A: returned|timeout
+# tier B: returned|timeout
 # walls: log limit
 import sys
 

@@ -1,5 +1,6 @@
 # Prints without end.
-# outcome: returned|timeout
+# tier A: returned|timeout
+# tier B: returned|timeout
 # walls: log limit
 def execute_workflow(user_input):
     line = 'x' * 99_999

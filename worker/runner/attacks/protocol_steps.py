@@ -1,5 +1,6 @@
 # A hundred thousand steps with long titles.
-# outcome: timeout|returned
+# tier A: timeout|returned
+# tier B: timeout|returned
 # walls: step limits
 def execute_workflow(user_input):
     for _ in range(100_000):

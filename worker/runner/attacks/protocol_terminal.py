@@ -1,5 +1,6 @@
 # Prints what terminals obey.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: log is bytes
 import os
 

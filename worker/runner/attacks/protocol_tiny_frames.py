@@ -1,5 +1,6 @@
 # A flood of tiny frames.
-# outcome: timeout
+# tier A: timeout
+# tier B: timeout
 # walls: frame rate
 import os
 

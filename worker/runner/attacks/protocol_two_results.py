@@ -1,5 +1,6 @@
 # Two results; the first counts.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: frames after the result are ignored
 import os
 

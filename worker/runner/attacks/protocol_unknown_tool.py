@@ -1,5 +1,6 @@
 # Calls a tool that is not there.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: host
 import os
 

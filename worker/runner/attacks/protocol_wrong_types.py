@@ -1,5 +1,6 @@
 # JSON of the wrong shape.
-# outcome: sandbox_violation
+# tier A: sandbox_violation
+# tier B: sandbox_violation
 # walls: worker
 import os
 import time

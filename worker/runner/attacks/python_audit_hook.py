@@ -1,5 +1,6 @@
 # Listens to the interpreter's own events.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nothing secret is there
 import sys
 

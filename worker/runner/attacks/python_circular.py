@@ -1,5 +1,6 @@
 # A result that contains itself.
-# outcome: result_not_json
+# tier A: result_not_json
+# tier B: result_not_json
 # walls: none needed
 def execute_workflow(user_input):
     x = {}

@@ -1,5 +1,6 @@
 # Reads the environment, Python's and C's.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: empty environment at exec
 import ctypes
 import os

@@ -1,5 +1,6 @@
 # Walks through attributes with a format string.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nothing secret is there
 def execute_workflow(user_input):
     return 'BREACH' if 'CANARY' in '{0.__class__.__init__.__globals__}'.format(step('x')) else 'nothing'

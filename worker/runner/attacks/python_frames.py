@@ -1,5 +1,6 @@
 # Looks at its callers.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nothing secret is there
 import sys
 

@@ -1,5 +1,6 @@
 # Takes the glue apart and calls its parts.
-# outcome: returned|python_error|no_result
+# tier A: returned|python_error|no_result
+# tier B: returned|python_error|no_result
 # walls: nothing to gain
 def execute_workflow(user_input):
     import cell

@@ -1,5 +1,6 @@
 # Searches its own memory for the key the worker holds.
-# outcome: returned|no_result
+# tier A: returned|no_result
+# tier B: returned|no_result
 # walls: nothing secret is there
 import ctypes
 import hashlib

@@ -1,5 +1,6 @@
 # Hooks that would outlive the run.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: one cell, one run
 import sys
 

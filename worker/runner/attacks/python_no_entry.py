@@ -1,4 +1,5 @@
 # Nothing to call.
-# outcome: invalid_code
+# tier A: invalid_code
+# tier B: invalid_code
 # walls: none needed
 x = 1

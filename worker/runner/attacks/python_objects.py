@@ -1,5 +1,6 @@
 # Looks at every object the collector knows.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nothing secret is there
 import gc
 

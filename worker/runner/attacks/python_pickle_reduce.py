@@ -1,5 +1,6 @@
 # A pickle that runs a command.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: seccomp
 import os
 import pickle

@@ -1,5 +1,6 @@
 # The job's dice do not load those of the next.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: one cell, one run
 import random
 

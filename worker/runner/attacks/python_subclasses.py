@@ -1,5 +1,6 @@
 # Walks to every class there is.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nothing secret is there
 def execute_workflow(user_input):
     found = [c for c in ().__class__.__base__.__subclasses__() if c.__name__ == 'Popen']

@@ -1,5 +1,6 @@
 # Traces everything that is called.
-# outcome: returned
+# tier A: returned
+# tier B: returned
 # walls: nothing secret is there
 import sys
 

@@ -1,5 +1,6 @@
 # An entry point that takes nothing.
-# outcome: python_error
+# tier A: python_error
+# tier B: python_error
 # walls: none needed
 def execute_workflow():
     return 1

@@ -1,5 +1,6 @@
 # Reads /boot/grub/grub.cfg.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

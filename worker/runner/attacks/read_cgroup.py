@@ -1,5 +1,6 @@
 # Reads /sys/fs/cgroup/cgroup.procs.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Reads /sys/kernel/debug/tracing/trace.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Reads /dev/vda.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

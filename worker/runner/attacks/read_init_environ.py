@@ -1,5 +1,6 @@
 # Reads /proc/1/environ.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Reads /etc/resolv.conf.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

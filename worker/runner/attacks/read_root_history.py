@@ -1,5 +1,6 @@
 # Reads /root/.bash_history.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Reads /var/run/secrets/kubernetes.io/serviceaccount/token.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

@@ -1,5 +1,6 @@
 # Reads /sys/kernel/uevent_helper.
-# outcome: contained
+# tier A: contained
+# tier B: contained
 # walls: private root, Landlock
 import os
 

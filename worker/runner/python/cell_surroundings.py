@@ -1,5 +1,6 @@
 """What a program sees around itself, made to behave as on any machine."""
 
+import functools
 import os
 import signal
 import sys
@@ -15,6 +16,32 @@ _ENDING_SIGNALS = {
     signal.SIGQUIT,
     signal.SIGSTOP,
 }
+
+
+def _by_descriptor(act, access):
+    """Paths are opened first, so that the file system's walls are asked; the system call by path is refused."""
+
+    @functools.wraps(act)
+    def by_descriptor(path, *args, dir_fd=None, follow_symlinks=True, **kwargs):
+        if isinstance(path, int):
+            return act(path, *args, **kwargs)
+        flags = os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_symlinks else os.O_NOFOLLOW)
+        try:
+            descriptor = os.open(path, flags | access, dir_fd=dir_fd)
+        except PermissionError:
+            descriptor = os.open(path, flags | os.O_WRONLY, dir_fd=dir_fd)
+        try:
+            return act(descriptor, *args, **kwargs)
+        finally:
+            os.close(descriptor)
+
+    os.supports_fd.add(by_descriptor)
+    return by_descriptor
+
+
+os.chmod = _by_descriptor(os.chmod, os.O_RDONLY)
+os.utime = _by_descriptor(os.utime, os.O_RDONLY)
+os.truncate = _by_descriptor(os.truncate, os.O_WRONLY)
 
 
 def prepare(work_folder):

@@ -80,9 +80,14 @@ pub fn live(
 ) -> ! {
     kernel::unblock_child_signal();
     let own_loop = || own_loop(glue.loop_descriptors);
-    if let Err(refusal) = arrange(pipes).and_then(|()| walls.raise(cell, work, own_loop)) {
-        // Descriptor 3 may not be in place: the one we were given is, until the end.
+    if let Err(refusal) = arrange(pipes) {
+        // Descriptor 3 may not be in place; the one we were given is.
         send(pipes.channel.as_fd(), &FromCell::Wall(refusal));
+        kernel::exit_now(EXIT_WALL);
+    }
+    if let Err(refusal) = walls.raise(cell, work, own_loop) {
+        // The one we were given may be closed by now.
+        send_on_channel(&FromCell::Wall(refusal));
         kernel::exit_now(EXIT_WALL);
     }
     // SAFETY: the counterpart of PyOS_BeforeFork, in the child, which has this one thread.
@@ -98,7 +103,8 @@ pub fn live(
         kernel::exit_now(EXIT_GLUE);
     }
     let Some(start) = read_start_frame() else { kernel::exit_now(0) };
-    if let Err(error) = limit_run(&start.limits, walls.base_memory_bytes()) {
+    let limited = walls.base_memory_bytes().map_or(Ok(()), |base| limit_run(&start.limits, base));
+    if let Err(error) = limited {
         eprintln!("the run cannot be limited: {error}");
         kernel::exit_now(EXIT_WALL);
     }
@@ -112,7 +118,12 @@ pub fn live(
 
 /// Puts the four descriptors of a cell in place. The others go after the last wall that needs one.
 fn arrange(pipes: &Pipes) -> Result<(), Refusal> {
-    let placed = kernel::place_descriptor(pipes.stdout.as_fd(), 1)
+    // Its own: flags of a descriptor that all cells share could be set in one and read in another.
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty());
+    let placed = null
+        .map_err(io::Error::from)
+        .and_then(|null| kernel::place_descriptor(null.as_fd(), 0))
+        .and_then(|()| kernel::place_descriptor(pipes.stdout.as_fd(), 1))
         .and_then(|()| kernel::place_descriptor(pipes.stderr.as_fd(), 2))
         .and_then(|()| kernel::place_descriptor(pipes.channel.as_fd(), CHANNEL));
     placed.map_err(|error| Refusal {

@@ -149,8 +149,17 @@ pub fn place_descriptor(fd: BorrowedFd<'_>, target: RawFd) -> io::Result<()> {
 /// # Safety
 /// No `OwnedFd` above `first` may be used or dropped afterwards.
 pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
+    // SAFETY: passed on to the caller.
+    unsafe { close_between(first, c_int::MAX) }
+}
+
+/// Closes every descriptor from `first` to `last`.
+///
+/// # Safety
+/// No `OwnedFd` among them may be used or dropped afterwards.
+pub unsafe fn close_between(first: RawFd, last: RawFd) -> io::Result<()> {
     // SAFETY: the caller gives up all owners of these descriptors.
-    checked_long(unsafe { libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0) }).map(drop)
+    checked_long(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
 }
 
 /// `prctl` with plain numbers.

@@ -141,7 +141,8 @@ impl<'a> Conversation<'a> {
         self.outgoing.push_back(start);
         loop {
             let throttled = self.frames_in_window >= FRAMES_PER_WINDOW_MAX;
-            let listening = self.calls.len() < CALLS_IN_FLIGHT_MAX && !throttled;
+            // A program that reads no answers gets no more of its calls answered.
+            let listening = self.calls.len() + self.outgoing.len() < CALLS_IN_FLIGHT_MAX && !throttled;
             let writing = !self.outgoing.is_empty();
             let outcome = tokio::select! {
                 biased;

@@ -23,22 +23,32 @@ pub fn runner() -> PathBuf {
 
 /// Builds the runner beside the test's own executable.
 pub fn build_runner(extra: &[&str]) -> PathBuf {
+    build_runner_in("", extra)
+}
+
+/// The runner that can leave out walls. In a folder of its own: it must never lie where a worker looks for its sibling.
+pub fn build_ablation_runner() -> PathBuf {
+    static RUNNER: OnceLock<PathBuf> = OnceLock::new();
+    RUNNER.get_or_init(|| build_runner_in("ablation", &["--features", "ablation"])).clone()
+}
+
+fn build_runner_in(folder: &str, extra: &[&str]) -> PathBuf {
     let executable = std::env::current_exe().expect("a test has an executable");
     let profile =
         executable.parent().and_then(Path::parent).expect("target/<profile>/deps/<test>").to_owned();
-    let target = profile.parent().expect("target/<profile>");
+    let target = profile.parent().expect("target/<profile>").join(folder);
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(workspace)
         .args(["build", "-q", "-p", "runner", "--target-dir"])
-        .arg(target)
+        .arg(&target)
         .args(extra);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     assert!(cargo.status().expect("cargo starts").success(), "the runner does not build");
-    profile.join("runner")
+    target.join(profile.file_name().expect("a name")).join("runner")
 }
 
 /// A "runner" that says one thing on its control socket.

@@ -54,6 +54,15 @@ impl ReadOnly {
     }
 }
 
+/// What the root of tier A holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootOf {
+    /// What [`ReadOnly`] names, and nothing else.
+    Library,
+    /// All of the host, as it is: for a test build that leaves this wall out.
+    Host,
+}
+
 /// How cells get their private folder.
 #[derive(Debug)]
 pub enum Filesystem {
@@ -74,8 +83,8 @@ pub enum WorkFolder {
 
 impl Filesystem {
     /// Tier A: builds the root and moves the zygote into it.
-    pub fn pivot(visible: &ReadOnly, settings: &ZygoteSettings) -> Result<Self, Refusal> {
-        build_root(visible).map_err(because("private root", FIX))?;
+    pub fn pivot(visible: &ReadOnly, root: RootOf, settings: &ZygoteSettings) -> Result<Self, Refusal> {
+        build_root(visible, root).map_err(because("private root", FIX))?;
         new_tmpfs(settings, None).map_err(because("work folder", FIX))?;
         Ok(Self::Private)
     }
@@ -178,7 +187,7 @@ fn new_tmpfs(settings: &ZygoteSettings, user: Option<u32>) -> io::Result<OwnedFd
     Ok(rustix::mount::fsmount(context, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?)
 }
 
-fn build_root(visible: &ReadOnly) -> io::Result<()> {
+fn build_root(visible: &ReadOnly, holds: RootOf) -> io::Result<()> {
     // Nothing that happens here may reach the host's mounts.
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     let flags = rustix::mount::MountFlags::NOSUID | rustix::mount::MountFlags::NODEV;
@@ -186,6 +195,9 @@ fn build_root(visible: &ReadOnly) -> io::Result<()> {
     // The devices come from elsewhere with their own mounts, so `nodev` here does not close them.
     rustix::mount::mount("tmpfs", BUILDING_SITE, "tmpfs", flags, Some(data.as_c_str()))?;
     let root = Path::new(BUILDING_SITE);
+    if holds == RootOf::Host {
+        return enter_root_of_host(root);
+    }
     // Cloned before the new root covers the host's paths: the building site itself may be below one of them.
     for folder in &visible.folders {
         let target = below(root, folder);
@@ -206,14 +218,34 @@ fn build_root(visible: &ReadOnly) -> io::Result<()> {
             symlink(target, root.join(name))?;
         }
     }
+    enter_root(root)?;
+    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    kernel::restrict_mount(root.as_fd(), libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOEXEC, false)
+}
+
+/// Adds the private folder and makes the building site the root.
+fn enter_root(root: &Path) -> io::Result<()> {
     fs::create_dir(root.join("work"))?;
     symlink("work", root.join("tmp"))?;
     rustix::process::chdir(root)?;
     kernel::pivot_to_current_folder()?;
     rustix::mount::unmount(".", UnmountFlags::DETACH)?;
-    rustix::process::chdir("/")?;
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    kernel::restrict_mount(root.as_fd(), libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOEXEC, false)
+    Ok(rustix::process::chdir("/")?)
+}
+
+/// A root that keeps nothing back: every folder of the host with its own mounts and permissions.
+fn enter_root_of_host(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir("/")? {
+        let folder = entry?.path();
+        let target = below(root, &folder);
+        if let Ok(goal) = fs::read_link(&folder) {
+            symlink(goal, target)?;
+        } else if folder.is_dir() && folder != Path::new(BUILDING_SITE) && folder != Path::new(WORK) {
+            fs::create_dir(&target)?;
+            bind(&folder, &target, 0)?;
+        }
+    }
+    enter_root(root)
 }
 
 fn below(root: &Path, path: &Path) -> PathBuf {

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use wire::control::{LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
 
 pub use self::bpf::Statement;
-use self::filesystem::{Filesystem, ReadOnly};
+use self::filesystem::{Filesystem, ReadOnly, RootOf};
 pub use self::filesystem::{WORK, WorkFolder};
 use self::namespaces::Namespaces;
 use self::privileges::Identity;
@@ -30,6 +30,10 @@ use crate::kernel::{self, Forked};
 const STACK_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Queued signals and timers of one cell.
 const PENDING_SIGNALS_MAX: u64 = 64;
+
+/// A test build that forgets to close descriptors still makes room for those of the event loop; the zygote's control
+/// socket has a higher number.
+const LAST_OF_LOOP: i32 = 9;
 
 /// Everything a cell needs to jail itself, made once in the zygote.
 #[derive(Debug)]
@@ -50,15 +54,17 @@ impl Walls {
         if !settings.layers_off.is_empty() && !cfg!(feature = "ablation") {
             return Err(refusal("ablation", "layers_off is set", "only a test build may leave out walls"));
         }
+        let off = |layer: &str| leaves_out(settings, layer);
         let base_memory_bytes = own_address_space_bytes().map_err(because("limits", "mount /proc"))?;
         let identity = Identity::find().map_err(because("user", "allow capget"))?;
         let namespaces = match settings.tier {
-            Tier::A => Namespaces::enter(identity)?,
+            Tier::A => Namespaces::enter(identity, off)?,
             Tier::B => Namespaces::none(),
         };
         let visible = ReadOnly::of(library);
+        let root = if off("private root") { RootOf::Host } else { RootOf::Library };
         let filesystem = match settings.tier {
-            Tier::A => Filesystem::pivot(&visible, settings)?,
+            Tier::A => Filesystem::pivot(&visible, root, settings)?,
             Tier::B => Filesystem::shared(settings)?,
         };
         let landlock = landlock::Rules::probe(&visible)?;
@@ -104,7 +110,8 @@ impl Walls {
 
     /// The private folder of a cell that is about to be forked.
     pub fn work_folder(&self, cell: u64) -> io::Result<WorkFolder> {
-        self.filesystem.work_folder(cell, self.identity.of_cell(cell), &self.settings)
+        let user = if self.on("user") { self.identity.of_cell(cell) } else { None };
+        self.filesystem.work_folder(cell, user, &self.settings)
     }
 
     /// Removes what a cell leaves behind outside of itself.
@@ -112,9 +119,10 @@ impl Walls {
         self.filesystem.forget(cell);
     }
 
-    /// Address space of the warm interpreter, bytes: a run's memory limit comes on top.
-    pub fn base_memory_bytes(&self) -> u64 {
-        self.base_memory_bytes
+    /// Address space of the warm interpreter, bytes: a run's memory limit comes on top. `None`: a test build without
+    /// limits.
+    pub fn base_memory_bytes(&self) -> Option<u64> {
+        self.on("limits").then_some(self.base_memory_bytes)
     }
 
     /// Raises all walls around the calling process. Afterwards it can read the library, write its folder, use its
@@ -141,17 +149,24 @@ impl Walls {
         }
         // After the change of user, which clears it.
         kernel::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.unsigned_abs().into(), 0)
-            .and_then(|_| kernel::prctl(libc::PR_SET_DUMPABLE, 0, 0))
-            .and_then(|_| kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0))
-            .map_err(because("no_new_privs", "use Linux 3.5 or newer"))?;
+            .map_err(because("parent death signal", "use Linux 2.6 or newer"))?;
+        if self.on("dumpable") {
+            kernel::prctl(libc::PR_SET_DUMPABLE, 0, 0)
+                .map_err(because("dumpable", "use Linux 2.6 or newer"))?;
+        }
+        if self.on("no_new_privs") {
+            kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
+                .map_err(because("no_new_privs", "use Linux 3.5 or newer"))?;
+        }
         if self.write_xor_execute && self.on("mdwe") {
             privileges::forbid_new_code().map_err(because("mdwe", "use Linux 6.3 or newer"))?;
         }
         if self.on("landlock") {
             self.landlock.enforce(work)?;
         }
+        let last = if self.on("descriptors") { i32::MAX } else { LAST_OF_LOOP };
         // SAFETY: a cell uses descriptors 0 to 3 only from here on, and never drops an owner: it ends with `_exit`.
-        unsafe { kernel::close_from(4) }.map_err(because("descriptors", "use Linux 5.9 or newer"))?;
+        unsafe { kernel::close_between(4, last) }.map_err(because("descriptors", "use Linux 5.9 or newer"))?;
         own_loop().map_err(because("event loop", "allow epoll and socketpair"))?;
         if self.on("seccomp") {
             // Last: the calls above are not in its list.
@@ -174,7 +189,7 @@ impl Walls {
 
     fn limit_one(&self) -> io::Result<()> {
         kernel::limit(libc::RLIMIT_NOFILE, self.settings.open_files_max)?;
-        if self.identity.is_own_per_cell() {
+        if self.identity.is_own_per_cell() && self.on("user") {
             // Counts all processes of a user: a wall only where each cell has a user of its own.
             kernel::limit(libc::RLIMIT_NPROC, self.settings.threads_max)?;
         }
@@ -188,6 +203,7 @@ impl Walls {
         layers.push(self.layer("limits", &format!("{} open files", self.settings.open_files_max)));
         layers.push(self.identity.report());
         layers.push(self.layer("capabilities", "none, bounding set empty"));
+        layers.push(self.layer("dumpable", "no: not even processes of the same user may look in"));
         layers.push(self.layer("no_new_privs", "set"));
         layers.push(if self.write_xor_execute {
             self.layer("mdwe", "no new executable memory")
@@ -195,6 +211,7 @@ impl Walls {
             absent("mdwe", "needs Linux 6.3; the filter's argument rules stand in")
         });
         layers.push(self.layer("landlock", &format!("ABI {}", self.landlock.abi())));
+        layers.push(self.layer("descriptors", "the sink, two streams, the channel, an event loop of its own"));
         layers.push(self.layer("seccomp", &self.seccomp.summary()));
         layers.push(absent("cgroup", "not used: limits per process and the worker's memory budget stand in"));
         layers
@@ -205,8 +222,13 @@ impl Walls {
     }
 
     fn on(&self, layer: &str) -> bool {
-        !self.settings.layers_off.iter().any(|off| off == layer)
+        !leaves_out(&self.settings, layer)
     }
+}
+
+/// Whether a wall is left out on purpose: never outside of a test build, where it takes another to hold.
+fn leaves_out(settings: &ZygoteSettings, layer: &str) -> bool {
+    cfg!(feature = "ablation") && settings.layers_off.iter().any(|off| off == layer)
 }
 
 fn active(name: &str, detail: &str) -> LayerReport {

@@ -21,6 +21,9 @@ const FIX: &str =
 pub struct Namespaces {
     entered: bool,
     through_user_namespace: bool,
+    /// `CLONE_NEW*` bits of all cells together, and of each.
+    shared: libc::c_int,
+    of_each: libc::c_int,
     /// The host's `/proc`, kept open to mark cells for the out-of-memory killer; no cell keeps it.
     proc: Option<OwnedFd>,
 }
@@ -28,27 +31,41 @@ pub struct Namespaces {
 impl Namespaces {
     /// Tier B: none of them.
     pub fn none() -> Self {
-        Self { entered: false, through_user_namespace: false, proc: open_proc().ok() }
+        Self { entered: false, through_user_namespace: false, shared: 0, of_each: 0, proc: open_proc().ok() }
     }
 
-    /// Tier A: enters those that all cells share.
-    pub fn enter(identity: Identity) -> Result<Self, Refusal> {
+    /// Tier A: enters those that all cells share. `off` names what a test build leaves out.
+    pub fn enter(identity: Identity, off: impl Fn(&str) -> bool) -> Result<Self, Refusal> {
         let proc = open_proc().ok();
         let through_user_namespace = !identity.can_administrate();
         if through_user_namespace {
             enter_user_namespace().map_err(because("user namespace", FIX))?;
         }
-        let shared = libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNS;
+        let without_left_out = |kinds: &[(&str, libc::c_int)]| {
+            kinds.iter().filter(|(name, _)| !off(name)).fold(0, |bits, (_, bit)| bits | bit)
+        };
+        // The zygote's own mount namespace is what its root is built in: there is no tier A without it.
+        let shared = libc::CLONE_NEWNS
+            | without_left_out(&[
+                ("network namespace", libc::CLONE_NEWNET),
+                ("ipc namespace", libc::CLONE_NEWIPC),
+                ("uts namespace", libc::CLONE_NEWUTS),
+            ]);
+        let of_each = without_left_out(&[
+            ("pid namespace", libc::CLONE_NEWPID),
+            ("mount namespace", libc::CLONE_NEWNS),
+        ]);
         // SAFETY: the zygote has a single thread.
         unsafe { kernel::unshare(shared) }.map_err(because("namespaces", FIX))?;
-        rustix::system::sethostname(b"cell").map_err(because("uts namespace", FIX))?;
-        Ok(Self { entered: true, through_user_namespace, proc })
+        if shared & libc::CLONE_NEWUTS != 0 {
+            rustix::system::sethostname(b"cell").map_err(because("uts namespace", FIX))?;
+        }
+        Ok(Self { entered: true, through_user_namespace, shared, of_each, proc })
     }
 
     /// The `CLONE_NEW*` bits of each fork.
-    #[expect(clippy::unused_self, reason = "the set belongs to what was entered")]
     pub fn of_each_cell(&self) -> u64 {
-        (libc::CLONE_NEWPID | libc::CLONE_NEWNS).unsigned_abs().into()
+        self.of_each.unsigned_abs().into()
     }
 
     /// In a cell, before it loses sight of `/proc`: the kernel takes cells before anything else of the host.
@@ -78,13 +95,21 @@ impl Namespaces {
         } else {
             absent("user namespace", "not needed with CAP_SYS_ADMIN")
         };
+        let layer = |bits: libc::c_int, bit: libc::c_int, name: &str, detail: &str| {
+            if bits & bit != 0 { active(name, detail) } else { absent(name, "left out by a test build") }
+        };
         vec![
             user,
-            active("pid namespace", "one per cell"),
-            active("mount namespace", "one per cell"),
-            active("network namespace", "empty, without even a loopback that is up"),
-            active("ipc namespace", "empty"),
-            active("uts namespace", "host name 'cell'"),
+            layer(self.of_each, libc::CLONE_NEWPID, "pid namespace", "one per cell"),
+            layer(self.of_each, libc::CLONE_NEWNS, "mount namespace", "one per cell"),
+            layer(
+                self.shared,
+                libc::CLONE_NEWNET,
+                "network namespace",
+                "empty, without even a loopback that is up",
+            ),
+            layer(self.shared, libc::CLONE_NEWIPC, "ipc namespace", "empty"),
+            layer(self.shared, libc::CLONE_NEWUTS, "uts namespace", "host name 'cell'"),
         ]
     }
 }

@@ -106,7 +106,16 @@ fn by_arguments() -> Vec<(i64, Vec<Rule>)> {
         (libc::SYS_recvfrom, vec![allow(&Check::is(4, 0))]),
         // Threads signal each other (abort, raise).
         (libc::SYS_tgkill, vec![allow(&tgkill)]),
+        // A number would name other processes: on tier B the host's, and whether they are there.
         (libc::SYS_prlimit64, one_of(0, &[0])),
+        (libc::SYS_getpgid, one_of(0, &[0])),
+        (libc::SYS_sched_getaffinity, one_of(0, &[0])),
+        (libc::SYS_clock_gettime, own_clocks()),
+        (libc::SYS_clock_getres, own_clocks()),
+        (libc::SYS_clock_nanosleep, own_clocks()),
+        (libc::SYS_futex, own_futexes()),
+        // By descriptor only: Landlock guards what is opened, but neither modes nor times of what is named.
+        (libc::SYS_utimensat, vec![allow(&Check::is(1, 0))]),
         (
             libc::SYS_prctl,
             one_of(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME].map(|name| name.unsigned_abs().into())),
@@ -121,6 +130,28 @@ fn by_arguments() -> Vec<(i64, Vec<Rule>)> {
                 allow(&[Check::masked(2, execute | write, execute), Check::masked(3, anonymous, 0)]),
             ],
         ),
+    ]
+}
+
+/// Fixed clocks, and those of the program's own threads: a negative number can name the processor time of any process.
+fn own_clocks() -> Vec<Rule> {
+    let (negative, of_a_thread) = (1 << 31, 1 << 2);
+    let named = |value| Rule {
+        checks: vec![Check::masked(0, negative | if value == 0 { 0 } else { of_a_thread }, value)],
+        answer: Answer::Allow,
+    };
+    vec![named(0), named(negative | of_a_thread)]
+}
+
+/// Private to the process, as threads use them. A shared one lies in the page of a file, and all cells map the same
+/// library: waiting there is what joining a thread does (the kernel wakes it), waking could be heard next door.
+fn own_futexes() -> Vec<Rule> {
+    let command = 0x7f;
+    let rule = |mask, value| Rule { checks: vec![Check::masked(1, mask, value)], answer: Answer::Allow };
+    vec![
+        rule(unsigned(libc::FUTEX_PRIVATE_FLAG), unsigned(libc::FUTEX_PRIVATE_FLAG)),
+        rule(command, unsigned(libc::FUTEX_WAIT)),
+        rule(command, unsigned(libc::FUTEX_WAIT_BITSET)),
     ]
 }
 
@@ -188,11 +219,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_unlinkat,
     libc::SYS_symlinkat,
     libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_utimensat,
     libc::SYS_umask,
     libc::SYS_ftruncate,
-    libc::SYS_truncate,
     libc::SYS_fallocate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
@@ -207,7 +235,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_mincore,
     libc::SYS_msync,
     // threads, signals, identity
-    libc::SYS_futex,
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,
@@ -215,7 +242,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_rt_sigtimedwait,
     libc::SYS_sigaltstack,
     libc::SYS_set_robust_list,
-    libc::SYS_get_robust_list,
     libc::SYS_rseq,
     libc::SYS_gettid,
     libc::SYS_getpid,
@@ -225,18 +251,13 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getgid,
     libc::SYS_getegid,
     libc::SYS_getgroups,
-    libc::SYS_getpgid,
     libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity,
     libc::SYS_membarrier,
     libc::SYS_getcpu,
     libc::SYS_restart_syscall,
     libc::SYS_exit,
     libc::SYS_exit_group,
     // time and the machine
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
     libc::SYS_gettimeofday,
     libc::SYS_times,
@@ -261,7 +282,6 @@ const ALLOWED_HERE: &[i64] = &[
     libc::SYS_rename,
     libc::SYS_unlink,
     libc::SYS_symlink,
-    libc::SYS_chmod,
     libc::SYS_dup2,
     libc::SYS_pipe,
     libc::SYS_poll,
@@ -415,6 +435,15 @@ mod tests {
             (libc::SYS_tgkill, [42, 42, 6, 0, 0, 0], ALLOW),
             (libc::SYS_tgkill, [42, 42, 9, 0, 0, 0], errno(libc::EPERM)),
             (libc::SYS_tgkill, [43, 43, 6, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_clock_gettime, [1, 0, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_clock_gettime, [u64::from(!42_u32 << 3 | 6), 0, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_clock_gettime, [u64::from(!42_u32 << 3 | 2), 0, 0, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_futex, [0, 128 | 1, 1, 0, 0, 0], ALLOW),
+            (libc::SYS_futex, [0, 256 | 9, 1, 0, 0, 0], ALLOW),
+            (libc::SYS_futex, [0, 1, 1, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_utimensat, [3, 0, 0, 0, 0, 0], ALLOW),
+            (libc::SYS_utimensat, [3, 1, 0, 0, 0, 0], errno(libc::EPERM)),
+            (libc::SYS_getpgid, [1, 0, 0, 0, 0, 0], errno(libc::EPERM)),
             (libc::SYS_prlimit64, [0, 7, 0, 0, 0, 0], ALLOW),
             (libc::SYS_prlimit64, [1, 7, 0, 0, 0, 0], errno(libc::EPERM)),
             (libc::SYS_prctl, [4, 1, 0, 0, 0, 0], errno(libc::EPERM)),

@@ -17,6 +17,16 @@ def execute_workflow(user_input):
     (here / "folder" / "deep").mkdir(parents=True)
     shutil.copy("a.json", "folder/deep/b.json")
     os.rename("folder/deep/b.json", "folder/c.json")
+    shutil.copy2("folder/c.json", "folder/d.json")
+    assert os.stat("folder/d.json").st_mtime_ns == os.stat("folder/c.json").st_mtime_ns
+    os.chmod("folder/d.json", 0o600)
+    assert os.stat("folder/d.json").st_mode & 0o777 == 0o600
+    os.utime("folder/d.json", (1, 2))
+    assert os.stat("folder/d.json").st_mtime == 2
+    os.truncate("folder/d.json", 1)
+    assert pathlib.Path("folder/d.json").read_text() == "{"
+    pathlib.Path("folder/d.json").touch()
+    os.remove("folder/d.json")
     os.symlink("c.json", "folder/link")
     assert os.path.realpath("folder/link").endswith("c.json")
     with tempfile.NamedTemporaryFile() as temporary, tempfile.TemporaryDirectory() as folder:
