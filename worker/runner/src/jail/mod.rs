@@ -166,7 +166,8 @@ impl Walls {
         }
         let last = if self.on("descriptors") { i32::MAX } else { LAST_OF_LOOP };
         // SAFETY: a cell uses descriptors 0 to 3 only from here on, and never drops an owner: it ends with `_exit`.
-        unsafe { kernel::close_between(4, last) }.map_err(because("descriptors", "use Linux 5.9 or newer"))?;
+        unsafe { kernel::close_between(4, last) }
+            .map_err(because("descriptors", "use Linux 5.9 or newer"))?;
         own_loop().map_err(because("event loop", "allow epoll and socketpair"))?;
         if self.on("seccomp") {
             // Last: the calls above are not in its list.
@@ -211,7 +212,8 @@ impl Walls {
             absent("mdwe", "needs Linux 6.3; the filter's argument rules stand in")
         });
         layers.push(self.layer("landlock", &format!("ABI {}", self.landlock.abi())));
-        layers.push(self.layer("descriptors", "the sink, two streams, the channel, an event loop of its own"));
+        layers
+            .push(self.layer("descriptors", "the sink, two streams, the channel, an event loop of its own"));
         layers.push(self.layer("seccomp", &self.seccomp.summary()));
         layers.push(absent("cgroup", "not used: limits per process and the worker's memory budget stand in"));
         layers
