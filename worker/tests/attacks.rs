@@ -10,6 +10,10 @@ mod corpus;
 #[path = "cell/elsewhere.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cell")]
 mod elsewhere;
+#[path = "attacks/neighbours.rs"]
+mod neighbours;
+#[path = "attacks/storm.rs"]
+mod storm;
 #[path = "cell/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cell, which use more of it")]
 mod support;
@@ -19,13 +23,13 @@ mod threat_model;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use corpus::{Attack, attempt, corpus, folder, host};
+use corpus::{Attack, attempt, beside, corpus, folder};
 use elsewhere::Elsewhere;
 use futures_util::StreamExt;
 use serde_json::json;
 use support::{Bench, expect_value};
 use tokio_util::sync::CancellationToken;
-use worker::cell::{RunLimits, Tier};
+use worker::cell::Tier;
 
 /// Two cores: the clock of one test is no judge of what another does to it.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -54,20 +58,7 @@ async fn in_a_crowd(tier: Tier) {
     let _alone = ONE_AT_A_TIME.lock().await;
     let bench = Arc::new(bench_of(tier).await);
     let stop = CancellationToken::new();
-    let neighbour = {
-        let (bench, stop) = (bench.clone(), stop.clone());
-        tokio::spawn(async move {
-            let program = "import hashlib\nasync def execute_workflow(x):\n    return hashlib.sha256((x + await paradigm_search(x)).encode()).hexdigest()[:8]";
-            let mut rounds = 0;
-            while !stop.is_cancelled() {
-                let report =
-                    bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
-                assert_eq!(expect_value(&report, program), json!("c5fe37b6"));
-                rounds += 1;
-            }
-            rounds
-        })
-    };
+    let neighbour = tokio::spawn(beside(bench.clone(), stop.clone()));
     let mut attacks = corpus();
     // Any fixed order that mixes the families.
     attacks.sort_by_key(|attack| {
@@ -119,6 +110,17 @@ fn attacks_on_an_ordinary_users_cells_end_the_same() {
 fn attacks_in_a_container_with_the_default_profile_end_the_same() {
     let _alone = ONE_AT_A_TIME.blocking_lock();
     elsewhere::run_tests(Elsewhere::ContainerRoot, &["attacks_in_a_crowd_do_not_help_each_other_on_tier_b"]);
+}
+
+/// A restricted pod: the worker is nobody, and its cells are the same nobody.
+#[test]
+fn attacks_in_a_restricted_pod_end_the_same() {
+    let _alone = ONE_AT_A_TIME.blocking_lock();
+    let names = [
+        "every_attack_ends_as_its_file_says_on_tier_b",
+        "neighbours::what_a_job_hides_no_other_finds_on_tier_b",
+    ];
+    elsewhere::run_tests(Elsewhere::ContainerNobody, &names);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{RunEnd, RunLimits, RunReport, Tier, ToolVerdict};
 
-use crate::support::{Answers, Bench};
+use crate::support::{Answers, Bench, expect_value};
 
 /// One program of the corpus.
 pub struct Attack {
@@ -128,4 +128,16 @@ pub async fn attempt(bench: &Bench, tier: Tier, attack: &Attack) -> Result<(), S
         attack.outcome(tier),
         report.end
     ))
+}
+
+/// A benign program, again and again; its results must stay right whatever runs beside it. How often it ran.
+pub async fn beside(bench: Arc<Bench>, stop: CancellationToken) -> u32 {
+    let program = "import hashlib\nasync def execute_workflow(x):\n    return hashlib.sha256((x + await paradigm_search(x)).encode()).hexdigest()[:8]";
+    let mut rounds = 0;
+    while !stop.is_cancelled() {
+        let report = bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
+        assert_eq!(expect_value(&report, program), json!("c5fe37b6"));
+        rounds += 1;
+    }
+    rounds
 }

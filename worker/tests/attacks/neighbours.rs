@@ -50,10 +50,9 @@ async fn two_jobs(tier: Tier) {
     }
 
     let meeting = Answers::together(2, "go on");
-    let (_, seen) = tokio::join!(
-        run(&bench, HIDE, &hide("alive"), meeting.clone()),
-        look(&bench, "alive", meeting.clone())
-    );
+    let order = hide("alive");
+    let (_, seen) =
+        tokio::join!(run(&bench, HIDE, &order, meeting.clone()), look(&bench, "alive", meeting.clone()));
     assert_eq!(seen["found"], serde_json::json!([]), "beside the job");
     // It has one thread more: the one that reads answers.
     let mut expected = before["state"].clone();
@@ -101,9 +100,8 @@ async fn a_cell_cannot_ring_in_another_through_a_page_they_share() {
     let run = |program: String| {
         let (bench, meeting) = (&bench, meeting.clone());
         async move {
-            let report = bench
-                .run(&program, "x", RunLimits::default(), meeting, CancellationToken::new())
-                .await;
+            let report =
+                bench.run(&program, "x", RunLimits::default(), meeting, CancellationToken::new()).await;
             outcome_of(&report)
         }
     };

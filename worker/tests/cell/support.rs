@@ -27,6 +27,7 @@ pub fn build_runner(extra: &[&str]) -> PathBuf {
 }
 
 /// The runner that can leave out walls. In a folder of its own: it must never lie where a worker looks for its sibling.
+#[allow(dead_code, reason = "for the ablation of walls only")]
 pub fn build_ablation_runner() -> PathBuf {
     static RUNNER: OnceLock<PathBuf> = OnceLock::new();
     RUNNER.get_or_init(|| build_runner_in("ablation", &["--features", "ablation"])).clone()

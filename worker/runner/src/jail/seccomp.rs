@@ -74,6 +74,10 @@ fn answers() -> BTreeMap<u32, Answer> {
     // File locks succeed without locking: `/work` has one user, so there is nothing to exclude, and a real lock on a
     // library file could be seen from another cell.
     answers.insert(number(libc::SYS_flock), Answer::Errno(0));
+    // What `shutil.copy2` asks on its way: a file system without attributes is nothing strange to it, a refusal is.
+    for call in [libc::SYS_listxattr, libc::SYS_llistxattr, libc::SYS_flistxattr] {
+        answers.insert(number(call), Answer::Errno(libc::ENOTSUP.unsigned_abs()));
+    }
     answers.extend(by_arguments().into_iter().map(|(call, rules)| (number(call), Answer::Rules(rules))));
     answers
 }
