@@ -150,7 +150,8 @@ impl<S: Sync> FromRequestParts<S> for OptionalJson {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        if Received::from_request_parts(parts, state).await?.bytes.is_empty() {
+        let received = Received::from_request_parts(parts, state).await?;
+        if matches!(received.bytes.trim_ascii(), b"" | b"null") {
             return Fields::of_json(b"{}").map(Self);
         }
         JsonBody::from_request_parts(parts, state).await.map(|JsonBody(fields)| Self(fields))

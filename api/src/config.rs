@@ -83,6 +83,11 @@ pub const SETTINGS: &[Setting] = &[
         default: "false",
         help: "Accept callbacks to private addresses",
     },
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        default: "none",
+        help: "Traces are sent there, as OTLP over HTTP",
+    },
     Setting { name: "LOG_FORMAT", default: "text on a terminal, else json", help: "`text` or `json`" },
     Setting {
         name: "LOG_LEVEL",
@@ -125,6 +130,8 @@ pub struct Config {
     pub daily: DailyDefaults,
     /// Whether callbacks may go to private addresses.
     pub webhook_allow_private: bool,
+    /// Where traces are sent.
+    pub otlp_endpoint: Option<String>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written.
@@ -191,6 +198,7 @@ impl Config {
                 tokens: limit(&mut vars, "TENANT_TOKENS_PER_DAY"),
             },
             webhook_allow_private: vars.flag("WEBHOOK_ALLOW_PRIVATE", false),
+            otlp_endpoint: vars.text("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned),
             log_format: vars.parsed("LOG_FORMAT", LogFormat::default_for_stderr(), "`text` or `json`"),
             log_level: vars.text("LOG_LEVEL").unwrap_or("info").to_owned(),
         };

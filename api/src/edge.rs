@@ -3,16 +3,16 @@
 //! In: a request id, one `Host` that may be asked for, no compressed body, a header within its limit, a place
 //! among the requests in flight. Out: problems written out, a panic made into one, security headers, one log line.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, uri::Authority},
+    extract::{FromRequestParts, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use futures_util::FutureExt as _;
-use shared::limits;
+use shared::{limits, trace::TraceContext};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -54,7 +54,11 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
     request.extensions_mut().insert(RequestId(request_id.clone()));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request.id = %request_id);
+    let parent = request.headers().get("traceparent").and_then(|text| text.to_str().ok()?.parse().ok());
+    let mut traced = api.tracer.begin_request(format!("{method} {route}"), parent);
+    request.extensions_mut().insert(Trace(traced.context()));
+    let trace_id = traced.context().trace_id();
+    let span = tracing::info_span!("request", request.id = %request_id, trace.id = %trace_id);
 
     let answering = AssertUnwindSafe(answer(&api, request, next)).catch_unwind();
     let answer = answering.instrument(span).await.unwrap_or_else(|panic| {
@@ -69,8 +73,39 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
     if let Ok(value) = HeaderValue::try_from(&request_id) {
         headers.insert(REQUEST_ID, value);
     }
-    log(&request_id, &method, &route, &response, cause.as_deref(), started.elapsed());
+    for (key, value) in [
+        ("http.request.method", method.as_str()),
+        ("http.route", &route),
+        ("http.response.status_code", response.status().as_str()),
+        ("request.id", &request_id),
+    ] {
+        traced.set(key, value);
+    }
+    if response.status().is_server_error() {
+        traced.fail(response.status());
+    }
+    count(&api, &method, &route, &response, started.elapsed());
+    let names = Names { request: &request_id, trace: &trace_id };
+    log(&names, &method, &route, &response, cause.as_deref(), started.elapsed());
     response
+}
+
+/// Where in which trace a request is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trace(pub(crate) TraceContext);
+
+impl<S: Sync> FromRequestParts<S> for Trace {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or_else(|| Self(TraceContext::new_root())))
+    }
+}
+
+/// What a log line is found by.
+struct Names<'a> {
+    request: &'a str,
+    trace: &'a str,
 }
 
 async fn answer(api: &Api, request: Request, next: Next) -> Response {
@@ -179,22 +214,52 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
+/// For operators. Methods that no route has are one: a client may make up any number of them.
+fn count(api: &Api, method: &Method, route: &str, response: &Response, took: Duration) {
+    let known = matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+    );
+    let (method, counters) = (if known { method.as_str() } else { "-" }, api.store.counters());
+    let status = response.status();
+    let labels = [("method", method), ("route", route), ("status", status.as_str())];
+    counters.count("wf_http_requests_total", &labels);
+    counters.observe("wf_http_request_seconds", &[("route", route)], took);
+    let code = response.extensions().get::<Code>();
+    if code == Some(&Code::StoreUnavailable) {
+        counters.count("wf_store_errors_total", &[("process", "api")]);
+    }
+}
+
 /// The one log line of a request. Paths are not logged, only routes: what a client puts into a path is its own.
-fn log(id: &str, method: &Method, route: &str, response: &Response, cause: Option<&str>, took: Duration) {
+fn log(
+    names: &Names<'_>,
+    method: &Method,
+    route: &str,
+    response: &Response,
+    cause: Option<&str>,
+    took: Duration,
+) {
     let (status, duration_ms) =
         (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     match (status, cause) {
         (500, _) => {
-            tracing::error!(request.id = id, %method, route, status, duration_ms, cause, "{method} {route} failed");
+            tracing::error!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, cause, "{method} {route} failed");
         }
         (_, Some(_)) => {
-            tracing::warn!(request.id = id, %method, route, status, duration_ms, cause, "{method} {route} not served");
+            tracing::warn!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, cause, "{method} {route} not served");
         }
         _ if matches!(route, "/healthz" | "/readyz") => {
-            tracing::debug!(request.id = id, %method, route, status, duration_ms, "{method} {route} answered");
+            tracing::debug!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, "{method} {route} answered");
         }
         _ => {
-            tracing::info!(request.id = id, %method, route, status, duration_ms, "{method} {route} answered");
+            tracing::info!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, "{method} {route} answered");
         }
     }
 }

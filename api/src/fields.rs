@@ -167,8 +167,8 @@ impl Fields {
         None
     }
 
-    /// A list of at most `most` texts of 1 to `bytes_max` bytes.
-    pub fn texts(&mut self, name: &str, most: usize, bytes_max: usize) -> Vec<String> {
+    /// A list of at most `most` texts of 1 to `chars_max` characters.
+    pub fn texts(&mut self, name: &str, most: usize, chars_max: usize) -> Vec<String> {
         let Some(value) = self.take(name) else { return Vec::new() };
         let Value::Array(items) = value else {
             self.fault(name, "must be a list of strings");
@@ -180,9 +180,9 @@ impl Fields {
         let mut texts = Vec::new();
         for (at, item) in items.into_iter().enumerate().take(most) {
             match item {
-                Value::String(text) if (1..=bytes_max).contains(&text.len()) => texts.push(text),
+                Value::String(text) if (1..=chars_max).contains(&text.chars().count()) => texts.push(text),
                 _ => {
-                    let detail = format!("must be a string of 1 to {bytes_max} bytes");
+                    let detail = format!("must be a string of 1 to {chars_max} characters");
                     self.errors.push(FieldError { pointer: format!("/{name}/{at}"), detail });
                 }
             }

@@ -32,7 +32,8 @@ impl<S: Sync> FromRequestParts<S> for Idempotency {
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let key = value.to_str().ok().and_then(|text| unquoted(text.trim()));
+    let visible = |text: &&str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let key = value.to_str().ok().filter(visible).and_then(|text| unquoted(text.trim()));
     match key {
         Some(key)
             if (1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) && values.next().is_none() =>
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_malformed_key_is_refused_instead_of_being_ignored() {
-        for value in ["", "\"\"", "\"a", r#""a"b""#, r#""\x""#, &"k".repeat(256)] {
+        for value in ["", "\"\"", "\"a", r#""a"b""#, r#""\x""#, "a\tb", &"k".repeat(256)] {
             assert_eq!(read(&[value]).unwrap_err().status(), 400, "{value}");
         }
         assert!(read(&["a", "a"]).is_err());

@@ -28,7 +28,10 @@ mod wait;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use shared::store::{Hub, Store, StoreError};
+use shared::{
+    store::{Hub, Store, StoreError},
+    trace::Tracer,
+};
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +44,7 @@ pub struct Api {
     hub: Hub,
     config: Arc<Config>,
     shutdown: CancellationToken,
+    tracer: Tracer,
     /// Places for requests in flight.
     requests: Arc<Semaphore>,
     /// Places for event streams.
@@ -61,6 +65,7 @@ impl Api {
             hub,
             config: Arc::new(config),
             shutdown,
+            tracer: Tracer::default(),
             requests: Arc::new(Semaphore::new(edge::REQUESTS_MAX)),
             streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
             bodies: body::budget(),
@@ -84,6 +89,9 @@ pub enum StartError {
     /// The store's address is not one.
     #[error("REDIS_URL: {0}")]
     Store(#[from] StoreError),
+    /// The client that sends traces cannot be made.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    Traces(String),
     /// The system refused to tell of signals.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -108,12 +116,20 @@ pub async fn serve(
     if config.keys_required && config.admin_key.is_none() {
         tracing::warn!("API keys are required, but there is no ADMIN_API_KEY to make the first one with.");
     }
-    let (api, listening) = Api::new(config, shutdown.clone())?;
+    let otlp_endpoint = config.otlp_endpoint.clone();
+    let (mut api, listening) = Api::new(config, shutdown.clone())?;
+    let (ended, mut exporting) = (CancellationToken::new(), None);
+    if let Some(endpoint) = otlp_endpoint {
+        let started = Tracer::start(&endpoint, "api", api.store.counters().clone(), ended.clone());
+        let (tracer, task) = started.map_err(|error| StartError::Traces(error.to_string()))?;
+        (api.tracer, exporting) = (tracer, Some(task));
+    }
     let housekeeping = tokio::spawn(housekeeping::keep(api.store.clone(), shutdown.clone()));
     let sealer = api.config.sealer.clone();
     let resealing = tokio::spawn(housekeeping::reseal(api.store.clone(), sealer, shutdown.clone()));
     server::serve(listener, routes::router(api), server::Bounds::default(), shutdown).await;
-    for task in [listening, housekeeping, resealing] {
+    ended.cancel();
+    for task in [listening, housekeeping, resealing].into_iter().chain(exporting) {
         if let Err(error) = task.await {
             tracing::error!(%error, "A background task ended badly.");
         }

@@ -333,10 +333,12 @@ pub(crate) fn written_out(response: Response, request_id: &str) -> (Response, Op
     });
     let cause = problem.cause().map(str::to_owned);
     parts.headers.remove(header::CONTENT_LENGTH);
+    let code = problem.code;
     let (status, body) = problem.write_out(request_id);
     let mut response = (status, parts.headers, body).into_response();
     let media_type = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response.extensions_mut().insert(code);
     (response, cause)
 }
 

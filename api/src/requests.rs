@@ -18,7 +18,10 @@ use shared::{
     workflow::Source,
 };
 use url::Url;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Array, Object, Schema, SchemaType, Type},
+};
 
 pub use self::{
     edits::{NewCode, WorkflowPatch},
@@ -31,8 +34,8 @@ use crate::{
     problem::Problem,
 };
 
-/// 200 bytes: ids of files are short.
-const FILE_ID_BYTES_MAX: usize = 200;
+/// 200 characters: ids of files are short.
+const FILE_ID_CHARS_MAX: usize = 200;
 /// 30 days: who waits longer has forgotten the job.
 const EXPIRES_IN_MAX: Duration = Duration::from_secs(30 * 86_400);
 
@@ -114,7 +117,7 @@ pub struct NewRun {
     #[schema(example = "Where is the contract kept? Who signed it?")]
     user_input: String,
     /// Uploaded files the program may search; at most 100.
-    #[schema(value_type = Option<Vec<String>>, max_items = 100, example = json!([]))]
+    #[schema(schema_with = file_ids, required = false)]
     file_ids: Vec<String>,
     /// The version to run; the current one when it is missing.
     #[schema(minimum = 1, example = json!(null))]
@@ -135,13 +138,23 @@ pub struct NewRun {
     metadata: Map<String, Value>,
 }
 
+fn file_ids() -> Schema {
+    let (id, either) = (Object::builder().schema_type(Type::String), [Type::Array, Type::Null]);
+    let id = id.min_length(Some(1)).max_length(Some(FILE_ID_CHARS_MAX));
+    let list = Array::builder().schema_type(either.into_iter().collect::<SchemaType>()).items(id);
+    list.max_items(Some(limits::FILE_IDS_MAX))
+        .description(Some("Uploaded files the program may search; at most 100."))
+        .examples([serde_json::json!([])])
+        .into()
+}
+
 impl NewRun {
     /// Reads and checks the body.
     pub fn read(mut fields: Fields, config: &Config) -> Result<Self, Problem> {
         let version = fields.integer("version", 1..=u64::from(u32::MAX));
         let read = Self {
             user_input: fields.required_text("user_input", limits::INPUT_BYTES_MAX),
-            file_ids: fields.texts("file_ids", limits::FILE_IDS_MAX, FILE_ID_BYTES_MAX),
+            file_ids: fields.texts("file_ids", limits::FILE_IDS_MAX, FILE_ID_CHARS_MAX),
             version: version.and_then(|version| u32::try_from(version).ok()),
             timeout: duration(&mut fields, "timeout_ms", config.jobs.timeout_max),
             expires_in: duration(&mut fields, "expires_in_ms", EXPIRES_IN_MAX),
@@ -205,6 +218,7 @@ fn job(
         input,
         subject: None,
         tries: 0,
+        trace: None,
     }
 }
 

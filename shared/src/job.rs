@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     id::{JobId, MessageId, TenantId, WorkflowId},
     time::Timestamp,
+    trace::TraceContext,
 };
 
 /// The queue a job stands in. A worker serves any subset.
@@ -297,6 +298,8 @@ pub struct JobSpec {
     pub subject: Option<JobId>,
     /// For a webhook message: sends made so far.
     pub tries: u32,
+    /// Where in which trace it was asked for.
+    pub trace: Option<TraceContext>,
 }
 
 impl JobSpec {
@@ -367,7 +370,7 @@ pub struct Job {
     /// `{user_input, file_ids}` of an execute job; null in lists and for generate jobs.
     pub input: Option<ExecuteInput>,
     /// What the program returned: any JSON value; null in lists and until it succeeded.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     pub result: Option<Box<RawValue>>,
     /// How it failed.
     pub error: Option<JobError>,

@@ -9,7 +9,7 @@
 //! tenant, api_key           who uses the system, and how they show it
 //! store                     Redis: the only place that knows keys and scripts
 //! queue                     the apalis backend over the store
-//! telemetry                 log output
+//! telemetry, metrics, trace log output, numbers and traces for operators
 //! ```
 //!
 //! Invariants kept here: a job is one record, changed only by the scripts of [`store`]; every write of a
@@ -22,6 +22,7 @@ pub mod id;
 pub mod job;
 pub mod journal;
 pub mod limits;
+pub mod metrics;
 pub mod queue;
 pub mod seal;
 pub mod signing;
@@ -29,4 +30,5 @@ pub mod store;
 pub mod telemetry;
 pub mod tenant;
 pub mod time;
+pub mod trace;
 pub mod workflow;

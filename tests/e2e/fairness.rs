@@ -64,6 +64,7 @@ impl Tenant {
             input,
             subject: None,
             tries: 0,
+            trace: None,
         }
     }
 

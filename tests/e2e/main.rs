@@ -17,12 +17,15 @@ mod peers;
 mod problems;
 mod programs;
 mod proving;
+mod receivers;
 mod recovery;
 mod replay;
+mod schemathesis;
 mod secrets;
 mod slow_clients;
 mod streams;
 mod tools;
+mod tracing;
 mod waiting;
 mod webhooks;
 

@@ -74,8 +74,10 @@ async fn subscribers(stack: &Stack) -> usize {
 async fn all_events(stack: &Stack, job: &str) -> Vec<(u64, String)> {
     let request = stack.client().request(reqwest::Method::GET, &format!("/jobs/{job}/events"));
     let page = stack.client().send(request.header("accept", "application/json")).await.expect(200);
-    let event = |event: &Value| (event["seq"].as_u64().unwrap(), event["type"].as_str().unwrap().to_owned());
-    page["data"].as_array().unwrap().iter().map(event).collect()
+    let event = |event: &Value| {
+        (event["seq"].as_u64().expect("a number"), event["type"].as_str().expect("a name").to_owned())
+    };
+    page["data"].as_array().expect("a list").iter().map(event).collect()
 }
 
 #[tokio::test]

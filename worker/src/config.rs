@@ -82,6 +82,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("SANDBOX_MAX_TIER", "A", "B uses no namespaces though they are there"),
     setting("WEBHOOK_ALLOW_PRIVATE", "false", "webhooks to private addresses"),
     setting("WEBHOOK_RETRY_SCHEDULE", "5s,1m,5m,30m,2h,5h,10h", "waits between tries of a webhook"),
+    setting("OTEL_EXPORTER_OTLP_ENDPOINT", "none", "traces are sent there, as OTLP over HTTP"),
     setting("LOG_FORMAT", "text on a terminal, else json", "how log lines look"),
     setting("LOG_LEVEL", "info", "trace, debug, info, warn or error; also tracing's filter syntax"),
 ];
@@ -200,6 +201,8 @@ pub struct Config {
     pub webhook_allow_private: bool,
     /// Waits between tries of a webhook.
     pub webhook_schedule: Vec<Duration>,
+    /// Where traces are sent.
+    pub otlp_endpoint: Option<String>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which are written.
@@ -250,6 +253,7 @@ impl Config {
             providers: providers(&mut vars),
             webhook_allow_private: vars.flag("WEBHOOK_ALLOW_PRIVATE", false),
             webhook_schedule: schedule(&mut vars),
+            otlp_endpoint: vars.text("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned),
             log_format: vars.parsed("LOG_FORMAT", LogFormat::default_for_stderr(), "`text` or `json`"),
             log_level: vars.text("LOG_LEVEL").unwrap_or("info").to_owned(),
         };

@@ -11,9 +11,10 @@ use shared::{
     job::{JobSpec, Queue},
     queue::{Attempt, Consumer, JobQueue, StopReason},
     store::{Finish, Store},
+    trace::{Span, SpanKind, TraceContext},
 };
 
-use crate::{deliver, environment::Environment, execute, generate, patience};
+use crate::{deliver, environment::Environment, execute, generate, patience, tools};
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -52,6 +53,9 @@ async fn consume(
     environment: Data<Arc<Environment>>,
 ) -> Result<(), BoxDynError> {
     let (Data(attempt), Data(environment)) = (attempt, environment);
+    let mut traced = begin(&environment, &job, &attempt);
+    // What this attempt causes is below it in the trace.
+    let job = JobSpec { trace: Some(traced.context()), ..job };
     let (job, kept) = (Arc::new(job), (attempt.clone(), environment.clone()));
     let carried_out = tokio::spawn({
         let job = job.clone();
@@ -71,8 +75,33 @@ async fn consume(
         }
     };
     let (attempt, environment) = kept;
+    conclude(&mut traced, &outcome);
     settle(&environment.store, &job, &attempt, outcome).await;
     Ok(())
+}
+
+/// The attempt as a span, below the request that asked for the job.
+fn begin(environment: &Environment, job: &JobSpec, attempt: &Attempt) -> Span {
+    let parent = job.trace.unwrap_or_else(TraceContext::new_root);
+    let name = format!("{} attempt", job.queue.as_str());
+    let mut span = environment.tracer.begin(name, SpanKind::Consumer, parent);
+    span.set("job.id", job.id);
+    span.set("tenant", &job.tenant);
+    span.set("attempt", attempt.claim.attempt);
+    span
+}
+
+fn conclude(span: &mut Span, outcome: &Outcome) {
+    match outcome {
+        Outcome::Over(finish) => {
+            if let Some(error) = &finish.error {
+                span.fail(format!("{:?}", error.code));
+            }
+        }
+        Outcome::Stopped => span.fail("stopped"),
+        Outcome::Ours(_) => span.fail("lost by our fault"),
+        Outcome::Later { .. } => span.set("outcome", "later"),
+    }
 }
 
 async fn settle(store: &Store, job: &JobSpec, attempt: &Attempt, outcome: Outcome) {
@@ -86,6 +115,10 @@ async fn settle(store: &Store, job: &JobSpec, attempt: &Attempt, outcome: Outcom
     let written = match outcome {
         Outcome::Over(finish) => {
             log_end(job, attempt, &finish);
+            if job.queue == Queue::Generate {
+                let usage = finish.usage;
+                tools::count_tokens(store.counters(), "generate", usage.input_tokens, usage.output_tokens);
+            }
             patience::until_stored(attempt, || store.finish(id, fence, &finish)).await
         }
         Outcome::Ours(cause) => {
@@ -119,6 +152,7 @@ fn log_end(job: &JobSpec, attempt: &Attempt, finish: &Finish) {
         job.id = %id,
         queue = job.queue.as_str(),
         tenant = %job.tenant,
+        trace.id = job.trace.map(TraceContext::trace_id),
         attempt = attempt.claim.attempt,
         wall_ms = finish.usage.wall_ms,
         code = finish.error.as_ref().map(|error| tracing::field::debug(error.code)),

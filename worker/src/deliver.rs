@@ -160,6 +160,14 @@ pub async fn deliver(environment: &Arc<Environment>, message: &JobSpec, attempt:
     let signature = signers.sign(&id, timestamp, body.as_bytes());
     let message_now = Message { id: &id, timestamp, signature: &signature, body: &body };
     let Try { attempt: noted, sent } = deliverer.send(url, &message_now).await;
+    let outcome = match &sent {
+        Sent::Taken(_) => "delivered",
+        Sent::Again { .. } => "retried",
+        Sent::Never(_) => "given_up",
+    };
+    let counters = environment.store.counters();
+    counters.count("wf_deliveries_total", &[("outcome", outcome)]);
+    counters.observe("wf_delivery_seconds", &[], Duration::from_millis(noted.duration_ms));
     place.answered(noted.status_code.is_some());
     drop(place);
     note(environment, message, attempt, &noted).await;

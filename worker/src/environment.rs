@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use shared::{job::Sandbox, seal::Sealer, store::Store, tenant::DailyDefaults};
+use shared::{job::Sandbox, seal::Sealer, store::Store, tenant::DailyDefaults, trace::Tracer};
 
 use crate::{cell::CellRoom, config::JobLimits, deliver::Deliverer, outside::Outside, programs::Programs};
 
@@ -22,6 +22,8 @@ pub struct Environment {
     pub deliverer: Deliverer,
     /// Opens webhook secrets.
     pub sealer: Sealer,
+    /// Tells what takes how long.
+    pub tracer: Tracer,
     /// What one run may use.
     pub limits: JobLimits,
     /// What a tenant may use in a day, unless its record says otherwise.

@@ -7,6 +7,7 @@ use shared::{
     queue::{Attempt, StopReason},
     store::Finish,
     time::Timestamp,
+    trace::{SpanKind, TraceContext},
 };
 use tokio::time::Instant;
 
@@ -39,8 +40,10 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
     let Some(recorder) = Recorder::start(environment, &job.tenant, job_id, attempt).await else {
         return Outcome::Ours("the journal does not read".to_owned());
     };
+    let asked = job.trace.unwrap_or_else(TraceContext::new_root);
+    let in_cell = environment.tracer.begin("cell", SpanKind::Internal, asked);
     let host = ToolHost::new(environment.clone(), recorder.clone(), attempt, time.deadline, job, &input);
-    let host = Arc::new(host);
+    let host = Arc::new(host.traced(in_cell.context()));
     let spec = RunSpec {
         program,
         task: RunTask::Execute { user_input: input.user_input },
@@ -48,6 +51,7 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
         limits: environment.limits.run(time.wall),
     };
     let report = environment.cells.run(spec, host, attempt.stopped()).await;
+    drop(in_cell);
     let completed = matches!(report.end, RunEnd::Returned(_));
     let recorded = recorder.close(report.log_truncated, completed).await;
     let provider = recorded.provider.map(str::to_owned);

@@ -35,8 +35,9 @@ use shared::{
     job::{Queue, Sandbox},
     queue::{Consumer, Leases, StopReason},
     store::{Hub, Store},
+    trace::Tracer,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The sandbox.
     #[error(transparent)]
     Cells(#[from] cell::CellError),
+    /// The client that sends traces.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    Traces(String),
     /// The webhook client.
     #[error(transparent)]
     Deliverer(#[from] providers::ConfigError),
@@ -95,6 +99,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         concurrency = config.concurrency,
         "Worker {name} is ready."
     );
+    let (tracer, exporting) = tracer(&config, &store, &ended)?;
     let environment = Arc::new(Environment {
         store: store.clone(),
         cells: cells.clone(),
@@ -103,6 +108,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         outside,
         deliverer: Deliverer::new(config.webhook_schedule.into(), config.webhook_allow_private)?,
         sealer: config.sealer,
+        tracer,
         limits: config.limits,
         daily: config.daily,
     });
@@ -111,13 +117,40 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     background.spawn(leases.clone().renew_until(ended.clone()));
     let (hub, _) = Hub::for_cancels(store.clone(), ended.clone());
     background.spawn(leases.clone().watch_cancels_until(hub, ended.clone()));
-    background.spawn(presence::tell_until(store.clone(), leases.clone(), report, ended.clone()));
+    background.spawn(presence::tell_until(
+        store.clone(),
+        cells.clone(),
+        leases.clone(),
+        report,
+        ended.clone(),
+    ));
     background.spawn(stop_after_grace(leases.clone(), config.drain, shutdown.clone()));
 
+    let consumer = |queue| consumer(queue, &name, concurrency, tenant_running_max, &leases, &shutdown);
+    serve(&config.queues, &environment, &store, consumer, &shutdown).await;
+    shutdown.cancel();
+    ended.cancel();
+    background.close();
+    background.wait().await;
+    cells.close().await;
+    if let Some(exporting) = exporting {
+        let _ = exporting.await; // it only sent what there was to send
+    }
+    tracing::info!(worker = name, "Worker {name} has ended.");
+    Ok(())
+}
+
+/// Serves the queues until shutdown, and until what they hold has ended.
+async fn serve(
+    queues: &[Queue],
+    environment: &Arc<Environment>,
+    store: &Store,
+    consumer: impl Fn(Queue) -> Consumer,
+    shutdown: &CancellationToken,
+) {
     let mut monitor = Monitor::new();
-    for queue in config.queues {
-        let consumer = consumer(queue, &name, concurrency, tenant_running_max, &leases, &shutdown);
-        monitor = consume::serve(monitor, &environment, &store, consumer);
+    for queue in queues.iter().copied() {
+        monitor = consume::serve(monitor, environment, store, consumer(queue));
     }
     let signal = {
         let shutdown = shutdown.clone();
@@ -129,13 +162,18 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     if let Err(error) = monitor.run_with_signal(signal).await {
         tracing::error!(%error, "The worker's queues ended badly; what they held is left to its leases.");
     }
-    shutdown.cancel();
-    ended.cancel();
-    background.close();
-    background.wait().await;
-    cells.close().await;
-    tracing::info!(worker = name, "Worker {name} has ended.");
-    Ok(())
+}
+
+/// Where spans go, and the task that sends them when they go anywhere.
+fn tracer(
+    config: &Config,
+    store: &Store,
+    ended: &CancellationToken,
+) -> Result<(Tracer, Option<JoinHandle<()>>), StartError> {
+    let Some(endpoint) = &config.otlp_endpoint else { return Ok((Tracer::default(), None)) };
+    let started = Tracer::start(endpoint, "worker", store.counters().clone(), ended.clone());
+    let (tracer, task) = started.map_err(|error| StartError::Traces(error.to_string()))?;
+    Ok((tracer, Some(task)))
 }
 
 /// How this worker serves a queue.

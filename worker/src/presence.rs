@@ -1,8 +1,9 @@
-//! The worker tells of itself: which sandbox it has, what it serves, how busy it is.
+//! The worker tells of itself: which sandbox it has, what it serves, how busy it is, what it has counted. It has no port
+//! of its own: any api tells operators what workers reported.
 
 use shared::{
     queue::Leases,
-    store::{REPORT_EVERY, Store, WorkerReport},
+    store::{Cells, REPORT_EVERY, Store, WorkerReport},
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
@@ -24,17 +25,29 @@ pub fn report(name: &str, config: &Config, cells: &CellRoom) -> WorkerReport {
         queues: config.queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
         concurrency: config.concurrency as u64,
         running: 0,
+        cells: Cells::default(),
         reported_at: Timestamp::now(),
     }
 }
 
 /// Reports until `ended`, then says goodbye. Redis being away is nothing to report: other tasks do.
-pub async fn tell_until(store: Store, leases: Leases, mut report: WorkerReport, ended: CancellationToken) {
+pub async fn tell_until(
+    store: Store,
+    cells: CellRoom,
+    leases: Leases,
+    mut report: WorkerReport,
+    ended: CancellationToken,
+) {
     loop {
+        let (ready, busy) = cells.counts();
+        let memory_bytes = cells.memory().used_bytes;
+        report.cells = Cells { ready: ready as u64, busy: busy as u64, memory_bytes };
         report.running = leases.count() as u64;
         report.reported_at = Timestamp::now();
         let told = store.report_worker(&report).await;
-        if let Err(error) = told {
+        let counted = store.report_counters().await;
+        if let Err(error) = told.and(counted) {
+            store.counters().count("wf_store_errors_total", &[("process", "worker")]);
             tracing::debug!(%error, "This worker could not tell of itself.");
         }
         tokio::select! {
@@ -42,5 +55,6 @@ pub async fn tell_until(store: Store, leases: Leases, mut report: WorkerReport, 
             () = tokio::time::sleep(REPORT_EVERY) => {}
         }
     }
+    let _ = store.report_counters().await; // what was counted while draining
     let _ = store.forget_worker(&report.name).await; // forgotten after a while anyway
 }

@@ -21,6 +21,7 @@ use super::{Accepted, Id, Page, RETRY_AFTER, precondition, tagged};
 use crate::{
     Api,
     auth::Caller,
+    edge::Trace,
     fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
@@ -184,6 +185,7 @@ pub(crate) async fn retry(
     caller: Caller,
     Id(id): Id<JobId>,
     idempotency: Idempotency,
+    trace: Trace,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant();
@@ -197,7 +199,9 @@ pub(crate) async fn retry(
         None => None,
     };
     let source = version.map(|version| version.source);
-    let submitted = enqueue(&api.store, requests::retry(spec, source, idempotency, &api.config.jobs)).await;
+    let mut submission = requests::retry(spec, source, idempotency, &api.config.jobs);
+    submission.job.trace = Some(trace.0);
+    let submitted = enqueue(&api.store, submission).await;
     let submitted = submitted.map_err(|error| match error {
         SubmitError::UnknownWorkflow => {
             Problem::new(Code::WorkflowNotReady, "The job's workflow was deleted.")

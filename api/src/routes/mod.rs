@@ -8,6 +8,7 @@ mod deliveries;
 mod events;
 mod jobs;
 mod keys;
+mod metrics;
 mod secrets;
 mod service;
 mod tenants;
@@ -104,6 +105,7 @@ fn administration() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::get, tenants::put))
         .routes(routes!(audit::list))
+        .routes(routes!(metrics::metrics))
 }
 
 /// Routes that ask the same of a key.

@@ -16,6 +16,7 @@ use crate::{
     Api,
     auth::Caller,
     body::JsonBody,
+    edge::Trace,
     fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
@@ -186,6 +187,7 @@ pub(crate) async fn replace_code(
     caller: Caller,
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
+    trace: Trace,
     headers: HeaderMap,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
@@ -202,7 +204,8 @@ pub(crate) async fn replace_code(
         Err(problem) => return Err(problem),
     };
     let (tenant, description) = (caller.tenant(), workflow.description);
-    let submission = request.submission(tenant, id, description, after, idempotency, &api.config.jobs);
+    let mut submission = request.submission(tenant, id, description, after, idempotency, &api.config.jobs);
+    submission.job.trace = Some(trace.0);
     let submitted = enqueue(&api.store, submission).await?;
 
     let patience = wait::preferred(&headers);

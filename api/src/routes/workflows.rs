@@ -20,6 +20,7 @@ use crate::{
     Api,
     auth::Caller,
     body::JsonBody,
+    edge::Trace,
     fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
@@ -56,11 +57,13 @@ pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
     idempotency: Idempotency,
+    trace: Trace,
     headers: HeaderMap,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let request = NewWorkflow::read(fields, &api.config)?;
-    let submission = request.submission(caller.tenant(), idempotency, &api.config.jobs);
+    let mut submission = request.submission(caller.tenant(), idempotency, &api.config.jobs);
+    submission.job.trace = Some(trace.0);
     let submitted = enqueue(&api.store, submission).await?;
 
     let patience = wait::preferred(&headers);
@@ -258,12 +261,14 @@ pub(crate) async fn execute(
     caller: Caller,
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
+    trace: Trace,
     headers: HeaderMap,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let run = NewRun::read(fields, &api.config)?;
     let version = ready_version(&api, &caller, id, run.version()).await?;
-    let submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
+    let mut submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
+    submission.job.trace = Some(trace.0);
     let submitted = enqueue(&api.store, submission).await?;
 
     let patience = wait::preferred(&headers);

@@ -70,6 +70,7 @@ const TABLE: &[Row] = &[
     Row("getTenant", ADMIN, None, Anything),
     Row("putTenant", ADMIN, Some("{}"), Anything),
     Row("listAudit", ADMIN, None, Nothing),
+    Row("getMetrics", ADMIN, None, Nothing),
     Row("getHealth", None, None, Nothing),
     Row("getReadiness", None, None, Nothing),
     Row("getOpenApi", None, None, Nothing),

@@ -13,6 +13,7 @@ mod files;
 pub mod generation;
 mod jobs;
 mod keys;
+mod measures;
 mod peek;
 mod quotas;
 mod record;
@@ -49,10 +50,10 @@ pub use self::{
     },
     tenants::TenantChange,
     versions::VersionView,
-    workers::{REPORT_EVERY, WorkerReport},
+    workers::{Cells, REPORT_EVERY, WorkerReport},
     workflows::{ChangeAnswer, Labels, Version},
 };
-use crate::limits;
+use crate::{limits, metrics::Counters};
 
 /// 5 s: a peer that has acknowledged nothing for so long is gone; the connection is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
@@ -136,6 +137,7 @@ pub struct Store {
     lease: Duration,
     retention: Duration,
     clock: Arc<claim::RedisClock>,
+    counters: Counters,
 }
 
 impl fmt::Debug for Store {
@@ -163,6 +165,7 @@ impl Store {
             lease: config.lease,
             retention: config.retention,
             clock: Arc::default(),
+            counters: Counters::default(),
         })
     }
 

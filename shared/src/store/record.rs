@@ -118,5 +118,6 @@ pub(super) fn spec(fields: &Fields, input: String) -> Result<JobSpec, StoreError
         input,
         subject: fields.optional("subject")?,
         tries: fields.number("tries"),
+        trace: fields.text("traceparent").and_then(|text| text.parse().ok()),
     })
 }

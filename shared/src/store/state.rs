@@ -350,6 +350,7 @@ fn job_fields(job: &JobSpec) -> Vec<(&'static str, String)> {
         fields.push(("metadata", to_json(&job.metadata)));
     }
     fields.extend(job.callback_url.as_ref().map(|url| ("callback_url", url.to_string())));
+    fields.extend(job.trace.map(|trace| ("traceparent", trace.to_string())));
     fields.extend(job.retry_of.map(|id| ("retry_of", id.to_string())));
     fields
 }

@@ -32,9 +32,23 @@ pub struct WorkerReport {
     pub concurrency: u64,
     /// Jobs it has in flight.
     pub running: u64,
+    /// Its cells.
+    #[serde(default)]
+    pub cells: Cells,
     /// When it reported, by its own clock.
     #[schema(value_type = String, format = DateTime)]
     pub reported_at: Timestamp,
+}
+
+/// The cells of a worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cells {
+    /// Jailed and waiting for a program.
+    pub ready: u64,
+    /// Running one.
+    pub busy: u64,
+    /// Memory of all of them, at the last sample.
+    pub memory_bytes: u64,
 }
 
 impl Store {

@@ -206,6 +206,7 @@ pub fn spec(tenant: &TenantId, queue: Queue, workflow: WorkflowId, input: &str) 
         input: input.to_owned(),
         subject: None,
         tries: 0,
+        trace: None,
     }
 }
 

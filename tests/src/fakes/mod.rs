@@ -2,11 +2,13 @@
 
 pub mod answers;
 pub mod anthropic;
+pub mod collector;
 pub mod paradigm;
 pub mod receiver;
 mod server;
 
 pub use answers::CaseAnswers;
 pub use anthropic::AnthropicFake;
+pub use collector::Collector;
 pub use paradigm::ParadigmFake;
 pub use receiver::Receiver;

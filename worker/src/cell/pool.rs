@@ -99,6 +99,12 @@ impl Pool {
         receiver
     }
 
+    /// Cells that wait for a program, and cells that run one.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.ready.len(), state.exits.len().saturating_sub(state.ready.len()))
+    }
+
     /// Whether nobody waits and half of the cells are there: then filling up can wait until a run has had its start.
     pub(super) fn can_wait(&self) -> bool {
         let state = self.lock();

@@ -198,6 +198,11 @@ impl CellRoom {
         self.inner.watch.memory()
     }
 
+    /// Cells that wait for a program, and cells that run one.
+    pub fn counts(&self) -> (usize, usize) {
+        self.inner.pool.counts()
+    }
+
     /// The process of the zygote that forks now, for tests that kill it.
     pub fn zygote_pid(&self) -> Option<u32> {
         self.inner.pool.zygote_pid()

@@ -8,14 +8,16 @@ mod arguments;
 mod dispatch;
 mod scope;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use providers::generation::tools::{Parameter, ParameterKind, TOOLS, ToolKind};
 use serde_json::Value;
 use shared::{
     job::{ExecuteInput, JobSpec},
+    metrics::Counters,
     queue::Attempt,
+    trace::{SpanKind, TraceContext},
 };
 use tokio::{sync::OnceCell, time::Instant};
 
@@ -26,7 +28,7 @@ use crate::{
         ToolParameter, ToolVerdict,
     },
     environment::Environment,
-    recorder::{Ended, Recorded, Recorder},
+    recorder::{Cost, Ended, Recorded, Recorder},
 };
 
 pub(crate) use self::arguments::{Form, check};
@@ -61,6 +63,7 @@ pub struct ToolHost {
     scope: Scope,
     /// Read from the tenant's record by the first call.
     means: OnceCell<Means>,
+    trace: TraceContext,
 }
 
 impl ToolHost {
@@ -74,7 +77,23 @@ impl ToolHost {
         input: &ExecuteInput,
     ) -> Self {
         let scope = Scope::of_job(job.tenant.clone(), &input.file_ids);
-        Self { environment, recorder, attempt: attempt.clone(), deadline, scope, means: OnceCell::new() }
+        let (attempt, trace) = (attempt.clone(), TraceContext::new_root());
+        Self { environment, recorder, attempt, deadline, scope, means: OnceCell::new(), trace }
+    }
+
+    /// What its calls are below in a trace.
+    #[must_use]
+    pub fn traced(self, trace: TraceContext) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// For operators. The tool is one of the registry's: [`check`] saw to that.
+    fn count(&self, tool: &str, ok: bool, took: Duration, cost: Cost) {
+        let counters = self.environment.store.counters();
+        let outcome = if ok { "ok" } else { "error" };
+        counters.count("wf_tool_calls_total", &[("tool", tool), ("outcome", outcome)]);
+        counters.observe("wf_tool_call_seconds", &[("tool", tool)], took);
+        count_tokens(counters, "chat", cost.input_tokens, cost.output_tokens);
     }
 
     async fn carry_out(&self, mut call: ToolCall) -> ToolVerdict {
@@ -97,9 +116,17 @@ impl ToolHost {
             Recorded::Spent(message) => return over_budget(message),
             Recorded::Over => return ToolVerdict::End(RunEnd::Stopped),
         };
+        let (mut traced, clock) =
+            (self.environment.tracer.begin(&*call.tool, SpanKind::Client, self.trace), Instant::now());
         let Some((answer, cost)) = self.dispatch(&call.tool, &call.arguments, begun.seq()).await else {
             return ToolVerdict::End(RunEnd::Stopped);
         };
+        self.count(&call.tool, answer.is_ok(), clock.elapsed(), cost);
+        traced.set("provider", cost.provider.unwrap_or("none"));
+        if answer.is_err() {
+            traced.fail("the tool answered with an error");
+        }
+        drop(traced);
         match self.recorder.end(begun, &answer, cost).await {
             Ended::Recorded => match answer {
                 Ok(value) => ToolVerdict::Answer(value),
@@ -140,6 +167,15 @@ impl RunHost for ToolHost {
 fn tokens_aside(call: &ToolCall) -> u64 {
     let prompt = call.arguments.get("prompt").and_then(Value::as_str).unwrap_or_default();
     if call.tool == "chat_completion" { budget::tokens_aside(prompt.len()) } else { 0 }
+}
+
+/// Tokens of models, for operators.
+pub(crate) fn count_tokens(counters: &Counters, purpose: &str, input: u64, output: u64) {
+    for (direction, tokens) in [("input", input), ("output", output)] {
+        if let Ok(tokens @ 1..) = u32::try_from(tokens) {
+            counters.add("wf_tokens_total", &[("purpose", purpose), ("direction", direction)], tokens.into());
+        }
+    }
 }
 
 fn over_budget(message: String) -> ToolVerdict {

@@ -41,6 +41,8 @@ local function give(tenant)
   redis.call('HSET', key, 'status', 'running', 'fence', fence, 'attempt', attempt, 'worker', worker, 'started_at', now)
   end_waiting(queue, tenant, id)
   count(queue, 'running', tenant, 1)
+  tally('wf_attempts_total{queue="' .. queue .. '"}')
+  if attempt == 1 then observe('wf_job_wait_seconds', queue, now - tonumber(redis.call('HGET', key, 'created_at'))) end
   redis.call('HSET', queue_key(queue, 'turn'), tenant, redis.call('INCR', queue_key(queue, 'turns')))
   redis.call('ZADD', queue_key(queue, 'leases'), now + lease_ms, id)
   if queue ~= 'deliver' then event(id, 'job.started', '{"attempt":' .. attempt .. '}', now) end

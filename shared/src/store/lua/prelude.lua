@@ -11,6 +11,20 @@ local function clock()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- Totals for operators: the key is the series as Prometheus writes it (metrics.rs). Nothing is decided by them.
+local BUCKETS = { 0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 30, 60, 300, 1800, 86400 }
+
+local function tally(series, more) redis.call('HINCRBYFLOAT', P .. 'metrics', series, more or 1) end
+
+local function observe(name, queue, ms)
+  local seconds, bucket = math.max(0, ms) / 1000, '+Inf'
+  for _, bound in ipairs(BUCKETS) do
+    if seconds <= bound then bucket = tostring(bound) break end
+  end
+  tally(name .. '_bucket{queue="' .. queue .. '",le="' .. bucket .. '"}')
+  tally(name .. '_sum{queue="' .. queue .. '"}', seconds)
+end
+
 local function job_key(id) return P .. 'job:' .. id end
 local function queue_key(queue, name) return P .. 'q:' .. queue .. ':' .. name end
 
@@ -167,7 +181,7 @@ local function queue_delivery(id, tenant, now)
   local message = message_of(id)
   redis.call('HSET', job_key(message), 'v', 1, 'id', message, 'queue', 'deliver', 'tenant', tenant, 'status', 'queued',
     'subject', id, 'lost', 0, 'attempt', 0, 'tries', 0, 'max_attempts', 1000, 'fence', 0, 'created_at', now,
-    'expires_at', 0, 'timeout_ms', 60000)
+    'expires_at', 0, 'timeout_ms', 60000, 'traceparent', redis.call('HGET', job_key(id), 'traceparent') or '')
   begin_waiting('deliver', tenant, message, 0)
   enqueue('deliver', tenant, message)
 end
@@ -177,6 +191,9 @@ local function finalize(id, queue, tenant, status, err, now)
   local key = job_key(id)
   redis.call('HSET', key, 'status', status, 'finished_at', now, 'error', err)
   redis.call('ZADD', P .. 'finals', now, id)
+  local code = string.match(err, '"code":"([a-z_]+)"') or ''
+  tally('wf_jobs_finished_total{queue="' .. queue .. '",status="' .. status .. '",code="' .. code .. '"}')
+  observe('wf_job_duration_seconds', queue, now - tonumber(redis.call('HGET', key, 'created_at') or now))
   if queue == 'deliver' then return end
   event(id, 'job.' .. status, err == '' and '{}' or '{"error":' .. err .. '}', now)
   local job = redis.call('HMGET', key, 'callback_url', 'workflow_id', 'version')
@@ -221,6 +238,7 @@ local function lose_attempt(id, now, delay_ms)
   local key = job_key(id)
   local job = redis.call('HMGET', key, 'queue', 'tenant', 'max_attempts', 'expires_at', 'cancel_requested')
   local lost = redis.call('HINCRBY', key, 'lost', 1)
+  tally('wf_attempts_lost_total{queue="' .. job[1] .. '"}')
   redis.call('HSET', key, 'fence', 0)
   end_running(job[1], job[2], id)
   if job[5] == '1' then return finalize(id, job[1], job[2], 'cancelled', '', now) end
