@@ -79,6 +79,16 @@ pub const SETTINGS: &[Setting] = &[
         help: "Tokens models read and write for a tenant in a day (UTC), unless its own record says otherwise; 0: any number",
     },
     Setting {
+        name: "STORE_BYTES_MAX",
+        default: "80 % of Redis maxmemory",
+        help: "Memory of Redis from which the oldest finished jobs go; when that is not enough, submits are answered 503",
+    },
+    Setting {
+        name: "REDIS_WAIT_REPLICAS",
+        default: "0",
+        help: "A submit is answered 202 when so many replicas of Redis have it, else 503",
+    },
+    Setting {
         name: "WEBHOOK_ALLOW_PRIVATE",
         default: "false",
         help: "Accept callbacks to private addresses",
@@ -214,7 +224,13 @@ fn store(vars: &mut Vars) -> StoreConfig {
     let lease = vars.millis("LEASE_MS", limits::LEASE, Duration::from_millis(100), Duration::from_secs(600));
     let retention = vars.number("JOB_RETENTION_SECS", limits::JOB_RETENTION.as_secs(), 1, 10 * 365 * 86_400);
     let lease = lease.mul_f64(limits::LEASE_SHARE);
-    StoreConfig { lease, retention: Duration::from_secs(retention), ..StoreConfig::new(url) }
+    let bytes_max = match vars.text("STORE_BYTES_MAX") {
+        None => 0,
+        Some(_) => vars.number("STORE_BYTES_MAX", 0, 1 << 20, 1 << 50),
+    };
+    let wait_replicas = usize::try_from(vars.number("REDIS_WAIT_REPLICAS", 0, 0, 100)).unwrap_or(0);
+    let retention = Duration::from_secs(retention);
+    StoreConfig { lease, retention, bytes_max, wait_replicas, ..StoreConfig::new(url) }
 }
 
 fn sealer(vars: &mut Vars) -> Sealer {

@@ -176,7 +176,7 @@ impl Hub {
     /// Listens until the connection ends.
     async fn listen_once(&self, store: &Store, channel: &str, backoff: &mut Duration) {
         let connected = tokio::time::timeout(limits::REDIS_RESPONSE_TIMEOUT, async {
-            let mut connection = store.client.get_async_pubsub().await?;
+            let mut connection = store.connection.node().await.get_async_pubsub().await?;
             connection.subscribe(store.key(channel)).await?;
             Ok::<_, redis::RedisError>(connection)
         });

@@ -13,10 +13,13 @@ mod files;
 pub mod generation;
 mod jobs;
 mod keys;
+mod link;
 mod measures;
 mod peek;
 mod quotas;
 mod record;
+mod replication;
+mod retention;
 mod script;
 mod state;
 mod tenants;
@@ -29,7 +32,6 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{
     IntoConnectionInfo as _,
-    aio::{ConnectionManager, ConnectionManagerConfig},
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
@@ -101,6 +103,10 @@ pub struct StoreConfig {
     pub lease: Duration,
     /// How long finished jobs are kept.
     pub retention: Duration,
+    /// Memory of Redis from which the oldest final jobs go, and then submits are refused; 0 for 80 % of its maxmemory.
+    pub bytes_max: u64,
+    /// A submit is acknowledged when so many replicas have it.
+    pub wait_replicas: usize,
 }
 
 impl fmt::Debug for StoreConfig {
@@ -116,7 +122,14 @@ impl fmt::Debug for StoreConfig {
 impl StoreConfig {
     /// With defaults for everything but the address.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), shard: Shard(0), lease: limits::LEASE, retention: limits::JOB_RETENTION }
+        Self {
+            url: url.into(),
+            shard: Shard(0),
+            lease: limits::LEASE,
+            retention: limits::JOB_RETENTION,
+            bytes_max: 0,
+            wait_replicas: 0,
+        }
     }
 }
 
@@ -131,11 +144,12 @@ fn tcp_settings() -> TcpSettings {
 /// A handle on one shard. Cheap to clone: clones share one multiplexed connection.
 #[derive(Clone)]
 pub struct Store {
-    client: redis::Client,
-    connection: ConnectionManager,
+    connection: link::Link,
     prefix: String,
     lease: Duration,
     retention: Duration,
+    bytes_max: u64,
+    replicated: replication::Replication,
     clock: Arc<claim::RedisClock>,
     counters: Counters,
 }
@@ -154,16 +168,17 @@ impl Store {
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let address = config.url.as_str().into_connection_info()?;
         let client = redis::Client::open(address.set_tcp_settings(tcp_settings()))?;
-        let managed = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
-            .set_number_of_retries(0); // the caller decides whether to wait or to answer 503
         Ok(Self {
-            connection: ConnectionManager::new_lazy_with_config(client.clone(), managed)?,
-            client,
+            replicated: replication::Replication::new(
+                client.clone(),
+                format!("{}replicated", config.shard.prefix()),
+                config.wait_replicas,
+            ),
+            connection: link::Link::new(client),
             prefix: config.shard.prefix(),
             lease: config.lease,
             retention: config.retention,
+            bytes_max: config.bytes_max,
             clock: Arc::default(),
             counters: Counters::default(),
         })
@@ -186,7 +201,7 @@ impl Store {
         let config = redis::AsyncConnectionConfig::new()
             .set_connection_timeout(Some(limits::REDIS_RESPONSE_TIMEOUT))
             .set_response_timeout(Some(limits::WAKE_BLOCK_MAX + limits::REDIS_RESPONSE_TIMEOUT));
-        Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
+        Ok(self.connection.node().await.get_multiplexed_async_connection_with_config(&config).await?)
     }
 
     fn key(&self, name: impl fmt::Display) -> String {

@@ -189,7 +189,8 @@ impl Store {
             .arg(&job.input)
             .arg(mode)
             .arg(newest.map(|version| version.to_string()).unwrap_or_default())
-            .arg(limits::VERSIONS_MAX);
+            .arg(limits::VERSIONS_MAX)
+            .arg(self.bytes_max);
         push_fields(&mut call, &job_fields(job));
         if let Some(new) = &submission.creates {
             push_fields(&mut call, &workflow_fields(new));
@@ -200,7 +201,9 @@ impl Store {
         }
         let answer: Vec<String> =
             call.invoke_async(&mut self.connection.clone()).await.map_err(StoreError::from)?;
-        submitted(&answer)
+        let submitted = submitted(&answer)?;
+        self.replicated.wait().await?;
+        Ok(submitted)
     }
 
     /// Extends leases; answers in the same order.
@@ -317,18 +320,6 @@ impl Store {
             other => Err(unexpected(other)),
         }
     }
-
-    /// Notes that Redis is here and erases at most `most` jobs that were kept long enough.
-    pub async fn tick(&self, most: usize) -> Result<usize, StoreError> {
-        let erased = script::TICK
-            .key(&self.prefix)
-            .arg(millis(self.lease))
-            .arg(millis(self.retention))
-            .arg(most)
-            .invoke_async(&mut self.connection.clone())
-            .await?;
-        Ok(erased)
-    }
 }
 
 /// Whether the attempt that wrote was the current one.
@@ -385,6 +376,9 @@ fn submitted(answer: &[String]) -> Result<Submitted, SubmitError> {
         "changed" => Err(SubmitError::Changed),
         "versions" => Err(SubmitError::TooManyVersions),
         "full" => Err(SubmitError::QueueFull),
+        "no_room" => {
+            Err(StoreError::Unavailable("its memory is full of jobs that have not ended".to_owned()).into())
+        }
         other => Err(unexpected(other).into()),
     }
 }

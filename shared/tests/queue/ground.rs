@@ -37,6 +37,15 @@ impl Ground {
         let mut config = StoreConfig::new(server.url());
         config.shard = Shard(SHARDS.fetch_add(1, Ordering::Relaxed));
         config.lease = lease;
+        Self::standing(server, config).await
+    }
+
+    /// The same shard on another server: a replica, or the one there was, started again.
+    pub async fn over(&self, server: Arc<RedisServer>) -> Self {
+        Self::standing(server.clone(), StoreConfig { url: server.url(), ..self.config.clone() }).await
+    }
+
+    async fn standing(server: Arc<RedisServer>, config: StoreConfig) -> Self {
         let store = Store::new(&config).expect("a valid address");
         let client = redis::Client::open(server.url()).expect("a valid address");
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,15 +10,12 @@ use shared::{
     job::EntryId,
     store::{Hub, Store, StoreError},
 };
-use tokio::{
-    net::{TcpListener, UnixStream},
-    sync::watch,
-};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     floor::{DEADLINE, Floor, Worker, submit_many, wait_final},
     ground::{Ground, tenant},
+    proxy::Proxy,
     redis_server::RedisServer,
 };
 
@@ -120,33 +116,12 @@ async fn outages_shorter_than_half_a_lease_lose_no_lease_either() {
     idle.stop().await;
 }
 
-/// Carries connections from a TCP port to the server's socket; a change of `cut` ends those there are.
-async fn proxy(server: &RedisServer, cut: watch::Receiver<()>) -> SocketAddr {
-    let socket = server.socket();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((mut from, _)) = listener.accept().await {
-            let mut to = UnixStream::connect(&socket).await.expect("Redis is there");
-            let mut cut = cut.clone();
-            cut.mark_unchanged();
-            tokio::spawn(async move {
-                tokio::select! {
-                    _ = cut.changed() => {}
-                    _ = tokio::io::copy_bidirectional(&mut from, &mut to) => {}
-                }
-            });
-        }
-    });
-    address
-}
-
 #[tokio::test]
 async fn a_connection_over_tcp_that_is_cut_is_made_again() {
     let ground = Ground::new().await;
-    let (cut, cuts) = watch::channel(());
+    let proxy = Proxy::to(ground.server.socket()).await;
     let mut config = ground.config.clone();
-    config.url = format!("redis://{}", proxy(&ground.server, cuts).await);
+    config.url = proxy.url();
     let store = Store::new(&config).unwrap();
     for _ in 0..3 {
         let began = Instant::now();
@@ -155,7 +130,7 @@ async fn a_connection_over_tcp_that_is_cut_is_made_again() {
         }
         // Nothing waits to be sent together with something else.
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-        cut.send(()).unwrap();
+        proxy.cut();
         let failed = tokio::time::timeout(DEADLINE, async { while store.ping().await.is_ok() {} });
         failed.await.expect("the cut is noticed");
         let back = async {

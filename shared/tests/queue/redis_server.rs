@@ -9,9 +9,10 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Starts the server, tells its process id, and kills it when standard input ends.
-const KEEPER: &str =
-    r#"redis-server "$@" & pid=$!; echo "pid $pid"; cat >/dev/null; kill -9 $pid 2>/dev/null"#;
+/// Starts the server, tells its process id, and kills it when standard input ends. The first argument is done before,
+/// in the process that becomes the server.
+const KEEPER: &str = r#"before=$1; shift; (eval "$before"; exec redis-server "$@") & pid=$!; echo "pid $pid"
+    cat >/dev/null; kill -9 $pid 2>/dev/null"#;
 
 pub struct RedisServer {
     folder: TempDir,
@@ -39,10 +40,15 @@ impl RedisServer {
     }
 
     pub fn start(options: &[&str]) -> Self {
+        Self::start_after("", options)
+    }
+
+    /// `before`: shell commands whose effect the server inherits.
+    pub fn start_after(before: &str, options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("queue-test-").tempdir().expect("a temporary folder");
         let options = options.iter().map(|&option| option.to_owned()).collect();
         let server = Self { folder, options, running: Mutex::new(None) };
-        server.start_again();
+        server.start_again_after(before);
         server
     }
 
@@ -57,7 +63,8 @@ impl RedisServer {
     /// Kills it as a crash would.
     pub fn kill(&self) {
         if let Some(mut running) = self.lock().take() {
-            signal(&running.pid, "-KILL");
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", &running.pid]).stderr(Stdio::null()).status();
             drop(running.keeper.stdin.take());
             running.keeper.wait().expect("the keeper ends");
         }
@@ -65,11 +72,25 @@ impl RedisServer {
 
     /// Starts it on the data it left; ready when this returns.
     pub fn start_again(&self) {
+        self.start_again_after("");
+    }
+
+    pub fn start_again_after(&self, before: &str) {
+        self.spawn(before, &[], "eady to accept connections");
+    }
+
+    /// Starts it on the data it left; it listens when this returns, and loads.
+    pub fn start_loading(&self, options: &[&str]) {
+        self.spawn("", options, "Server initialized");
+    }
+
+    fn spawn(&self, before: &str, options: &[&str], until: &str) {
         let mut keeper = Command::new("sh")
             .args([
                 "-c",
                 KEEPER,
                 "sh",
+                before,
                 "--port",
                 "0",
                 "--save",
@@ -82,6 +103,7 @@ impl RedisServer {
             .args(["--unixsocket", &self.socket(), "--dir"])
             .arg(self.folder.path())
             .args(&self.options)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -90,7 +112,7 @@ impl RedisServer {
         let mut lines = output.lines().map_while(Result::ok);
         let pid =
             lines.find_map(|line| line.strip_prefix("pid ").map(str::to_owned)).expect("redis-server starts");
-        lines.find(|line| line.contains("eady to accept connections")).expect("redis-server is ready");
+        lines.find(|line| line.contains(until)).expect("redis-server is ready");
         std::thread::spawn(move || lines.for_each(drop)); // it must not block on a full pipe
         *self.lock() = Some(Running { keeper, pid });
     }

@@ -316,6 +316,32 @@ local function erase(id)
   if job[2] then redis.call('ZREM', P .. 'wf:' .. job[2] .. ':jobs', id) end
 end
 
+-- Makes room: erases the jobs that ended longest ago, at most n, whatever their retention. One whose webhook is
+-- still to be sent goes to the end of the row instead.
+local function erase_oldest(n, now)
+  local erased = 0
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'finals', 0, n - 1)) do
+    local delivery = redis.call('HGET', job_key('msg_' .. string.sub(id, 5)), 'status')
+    if string.sub(id, 1, 4) == 'job_' and (delivery == 'queued' or delivery == 'running') then
+      redis.call('ZADD', P .. 'finals', now, id)
+    else
+      erase(id)
+      erased = erased + 1
+    end
+  end
+  return erased
+end
+
+-- Bytes that Redis uses, and that it may use for us: what is configured, or else 80 % of its maxmemory; infinitely
+-- many when neither says anything. Asking costs as much as three submits.
+local function memory(configured)
+  local info = redis.call('INFO', 'memory')
+  local function number(name) return tonumber(string.match(info, name .. ':(%d+)') or 0) end
+  local max = tonumber(configured)
+  if max == 0 then max = math.floor(number('maxmemory') * 0.8) end
+  return number('used_memory') - number('mem_not_counted_for_evict'), max == 0 and math.huge or max
+end
+
 -- True while the attempt with this fence is the current one.
 local function owns(id, fence)
   local job = redis.call('HMGET', job_key(id), 'status', 'fence')

@@ -4,8 +4,8 @@
 -- ARGV: 1 id, 2 queue, 3 tenant, 4 workflow, 5 expires_in_ms, 6 idempotency key or '', 7 fingerprint,
 --       8 idempotency ttl ms, 9 jobs of the tenant that may wait, unless its record says otherwise (0 = any number),
 --       10 input, 11 mode (new_workflow | new_version | execute), 12 the newest version the client knows ('' = whichever),
---       13 most versions of a workflow,
---       14.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
+--       13 most versions of a workflow, 14 most bytes of the store (0 = 80 % of maxmemory),
+--       15.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
 --@prelude
 local id, queue, tenant, workflow = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now = clock()
@@ -29,11 +29,25 @@ end
 local queued_max = limit_of(tenant, 'queued_max', ARGV[9])
 if queued_max > 0 and count_of(tenant, 'queued') >= queued_max then return { 'full' } end
 
+-- Memory is looked at when as much was accepted as there was room for at the last look. Finished jobs make room.
+local RECORD_BYTES, LOOK_BYTES, ROOM_JOBS = 3000, 4194304, 32
+local bytes = RECORD_BYTES
+for i = 1, #ARGV do bytes = bytes + #ARGV[i] end
+if redis.call('DECRBY', P .. 'room', bytes) < 0 then
+  local used, max = memory(ARGV[14])
+  if used + bytes > max and erase_oldest(ROOM_JOBS, now) > 0 then used, max = memory(ARGV[14]) end
+  if used + bytes > max then
+    redis.call('SET', P .. 'room', 0)
+    return { 'no_room' }
+  end
+  redis.call('SET', P .. 'room', math.floor(math.min((max - used) / 4, LOOK_BYTES)))
+end
+
 local expires_at = now + tonumber(ARGV[5])
 local key = job_key(id)
 redis.call('HSET', key, 'v', 1, 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow, 'status', 'queued',
   'lost', 0, 'attempt', 0, 'fence', 0, 'seq', 0, 'created_at', now, 'expires_at', expires_at)
-local at = set_fields(key, 14)
+local at = set_fields(key, 15)
 if ARGV[10] ~= '' then redis.call('SET', key .. ':input', ARGV[10]) end
 redis.call('ZADD', P .. 't:' .. tenant .. ':jobs', 0, id)
 redis.call('ZADD', P .. 'wf:' .. workflow .. ':jobs', 0, id)

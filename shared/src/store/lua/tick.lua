@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Once a second from every api process: notes that Redis is here, sweeps the queues (jobs expire and crashed
--- workers are noticed though no worker asks for work), and erases what was kept long enough.
--- ARGV: 1 lease_ms, 2 retention_ms, 3 most to erase    Answers: how many were erased
+-- workers are noticed though no worker asks for work), and erases what was kept long enough, or has to make room.
+-- ARGV: 1 lease_ms, 2 retention_ms, 3 most to erase, 4 most bytes of the store (0 = 80 % of maxmemory)
+-- Answers: how many were erased
 --@prelude
 local now = clock()
 local reclaim = reclaim_allowed(now, tonumber(ARGV[1]))
@@ -10,4 +11,10 @@ local old = redis.call('ZRANGEBYSCORE', P .. 'finals', '-inf', now - tonumber(AR
 for _, id in ipairs(old) do erase(id) end
 -- A limit may have been raised: a few tenants at theirs are offered again, and claim parks those that still are.
 for _, tenant in ipairs(redis.call('SRANDMEMBER', PARKED, 16)) do unpark(tenant) end
-return #old
+-- A little before submits have to: they find room then.
+local erased = #old
+local used, max = memory(ARGV[4])
+if used > max * 0.95 and erased < tonumber(ARGV[3]) then
+  erased = erased + erase_oldest(tonumber(ARGV[3]) - erased, now)
+end
+return erased
