@@ -89,7 +89,7 @@ async fn carry(
     loop {
         let cut = async {
             if fate.wait_for(|fate| *fate == Fate::Cut).await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         let read = tokio::select! {
