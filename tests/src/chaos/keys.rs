@@ -17,9 +17,10 @@ const FORGET_MAX: Duration = Duration::from_secs(100);
 /// Everything of a shard lies under this.
 const PREFIX: &str = "{wf:0}:";
 /// What is there once, whatever happened: counters, the clock watch, who is there.
-const SINGLE: &[&str] = &["fence", "last_seen", "hold_until", "workers", "tenants", "audit"];
+const SINGLE: &[&str] =
+    &["fence", "last_seen", "hold_until", "workers", "tenants", "audit", "metrics", "room"];
 /// What a queue keeps when nothing waits in it and nothing runs.
-const IDLE: &[&str] = &["wake", "turn", "turns"];
+const IDLE: &[&str] = &["wake", "wake_idle", "turn", "turns"];
 
 type Record = BTreeMap<String, String>;
 
@@ -135,7 +136,7 @@ fn has_owner(held: &Held, key: &str) -> bool {
         ("wf", Some(id), None) => id.starts_with("wf_"),
         ("wf", Some(id), Some(_)) => held.keys.contains_key(&format!("wf:{id}")),
         ("q", Some(_), Some(place)) => IDLE.contains(&place),
-        ("t", Some(_), Some(what)) => ["jobs", "workflows", "webhook_secret"].contains(&what),
+        ("t", Some(_), Some(what)) => ["jobs", "workflows", "webhook_secret", "files"].contains(&what),
         ("tenant", Some(_), None) => true,
         ("finals", None, None) => !held.jobs.is_empty(),
         (single, None, None) => SINGLE.contains(&single),
