@@ -7,19 +7,35 @@ use rustix::process::Signal;
 
 use crate::process::{Process, Program};
 
+/// What a write survives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// An append-only file, synced before the answer: as shipped.
+    #[default]
+    Always,
+    /// Nothing: only for comparing with systems that are measured so.
+    None,
+}
+
 /// The Redis of one stack. Its data folder outlives the process.
 #[derive(Debug)]
 pub struct RedisServer {
     folder: PathBuf,
+    durability: Durability,
     process: Process,
 }
 
 impl RedisServer {
     /// Starts it in `folder`, with whatever an earlier one left there.
     pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, Durability::Always).await
+    }
+
+    /// The same with less durability.
+    pub async fn start_with(folder: &Path, durability: Durability) -> Self {
         std::fs::create_dir_all(folder).expect("the folder of Redis can be made");
-        let process = launch(folder).await;
-        Self { folder: folder.to_path_buf(), process }
+        let process = launch(folder, durability).await;
+        Self { folder: folder.to_path_buf(), durability, process }
     }
 
     /// What `REDIS_URL` has to be.
@@ -59,7 +75,7 @@ impl RedisServer {
     /// Starts it on the same socket and the same data; ready when this returns.
     pub async fn start_again(&mut self) {
         assert!(!self.process.is_running(), "stop Redis first");
-        self.process = launch(&self.folder).await;
+        self.process = launch(&self.folder, self.durability).await;
     }
 }
 
@@ -67,7 +83,7 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("redis.sock")
 }
 
-async fn launch(folder: &Path) -> Process {
+async fn launch(folder: &Path, durability: Durability) -> Process {
     let socket = socket(folder);
     // A killed Redis leaves its socket behind, and a new one replaces it.
     let arguments = [
@@ -76,7 +92,7 @@ async fn launch(folder: &Path) -> Process {
         "--unixsocket",
         &socket.display().to_string(),
         "--appendonly",
-        "yes",
+        if durability == Durability::Always { "yes" } else { "no" },
         "--appendfsync",
         "always",
         "--save",

@@ -24,7 +24,7 @@ use crate::client::{Answer, Client};
 use crate::fakes::{AnthropicFake, ParadigmFake};
 use crate::process::{self, Process, Program, Sighting};
 use crate::proxy::Target;
-use crate::redis_server::RedisServer;
+use crate::redis_server::{Durability, RedisServer};
 
 pub use self::wires::Wires;
 
@@ -43,6 +43,7 @@ pub struct Builder {
     keys: bool,
     alone: bool,
     wired: bool,
+    durability: Durability,
     environment: BTreeMap<String, String>,
 }
 
@@ -91,6 +92,12 @@ impl Builder {
         self
     }
 
+    /// Redis with another durability than the shipped one.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
     /// One more variable for api and workers.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
@@ -109,7 +116,7 @@ impl Builder {
         let canaries = Canaries::new(&nonce);
         let anthropic = AnthropicFake::start(&canaries.anthropic).await;
         let paradigm = ParadigmFake::start(&canaries.lighton).await;
-        let redis = RedisServer::start(&folder.path().join("redis")).await;
+        let redis = RedisServer::start_with(&folder.path().join("redis"), self.durability).await;
         let wires = if self.wired { Some(Wires::lay(&redis, &anthropic, &paradigm).await) } else { None };
         let workers = self.workers;
         let environment = self.whole_environment(folder.path(), &redis, &canaries, &anthropic, &paradigm);
@@ -204,7 +211,14 @@ pub struct Stack {
 impl Stack {
     /// A stack with one worker and keys of both providers, unless told otherwise.
     pub fn builder() -> Builder {
-        Builder { workers: 1, keys: true, alone: false, wired: false, environment: BTreeMap::new() }
+        Builder {
+            workers: 1,
+            keys: true,
+            alone: false,
+            wired: false,
+            durability: Durability::Always,
+            environment: BTreeMap::new(),
+        }
     }
 
     /// The API.
