@@ -11,6 +11,7 @@ use shared::{
     telemetry::LogFormat,
     tenant::DailyDefaults,
 };
+use url::Url;
 
 /// What is read, with defaults and meaning: the text of `--help` and of the page in `docs/`.
 pub const SETTINGS: &[Setting] = &[
@@ -78,6 +79,8 @@ pub const SETTINGS: &[Setting] = &[
         default: "100000000; unlimited for the tenant `default`",
         help: "Tokens models read and write for a tenant in a day (UTC), unless its own record says otherwise; 0: any number",
     },
+    Setting { name: "LIGHTON_API_KEY", default: "none", help: "Key of Paradigm, for uploaded files" },
+    Setting { name: "LIGHTON_BASE_URL", default: "https://paradigm.lighton.ai", help: "Where Paradigm is" },
     Setting {
         name: "STORE_BYTES_MAX",
         default: "80 % of Redis maxmemory",
@@ -138,6 +141,10 @@ pub struct Config {
     pub running_max: u64,
     /// What a tenant has of a day.
     pub daily: DailyDefaults,
+    /// Key of Paradigm.
+    pub lighton_key: Option<SecretString>,
+    /// Where Paradigm is.
+    pub lighton_url: Url,
     /// Whether callbacks may go to private addresses.
     pub webhook_allow_private: bool,
     /// Where traces are sent.
@@ -207,6 +214,12 @@ impl Config {
                 tool_calls: limit(&mut vars, "TENANT_TOOL_CALLS_PER_DAY"),
                 tokens: limit(&mut vars, "TENANT_TOKENS_PER_DAY"),
             },
+            lighton_key: vars.secret("LIGHTON_API_KEY"),
+            lighton_url: vars.parsed(
+                "LIGHTON_BASE_URL",
+                Url::parse("https://paradigm.lighton.ai").expect("a URL"),
+                "a URL such as https://host",
+            ),
             webhook_allow_private: vars.flag("WEBHOOK_ALLOW_PRIVATE", false),
             otlp_endpoint: vars.text("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned),
             log_format: vars.parsed("LOG_FORMAT", LogFormat::default_for_stderr(), "`text` or `json`"),

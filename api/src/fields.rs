@@ -110,6 +110,12 @@ impl Fields {
         Some(numbers)
     }
 
+    /// Notes that a member of an object in a field is wrong.
+    pub fn fault_within(&mut self, name: &str, member: &str, detail: impl Into<String>) {
+        let member = member.replace('~', "~0").replace('/', "~1");
+        self.errors.push(FieldError { pointer: format!("/{name}/{member}"), detail: detail.into() });
+    }
+
     /// Notes that a field is too large.
     pub fn oversize(&mut self, name: &str, bytes: usize, bytes_max: usize) {
         self.too_large = true;

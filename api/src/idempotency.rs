@@ -29,7 +29,7 @@ impl<S: Sync> FromRequestParts<S> for Idempotency {
 }
 
 /// The header's value: a quoted string as in the draft, or bare as most clients send it.
-fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     let visible = |text: &&str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));

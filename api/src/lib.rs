@@ -8,7 +8,8 @@
 //! openapi      the description of it all    housekeeping what has to be done once a second
 //! ```
 //!
-//! Nothing here knows Python, model providers or Redis keys: the store and the queue of `shared` do the work. There
+//! Nothing here knows Python, models or Redis keys: the store and the queue of `shared` do the work, and `uploads` alone
+//! knows a provider, because files stream through. There
 //! is no global state, so several of these run in one process.
 
 mod auth;
@@ -24,6 +25,7 @@ pub mod problem;
 mod requests;
 mod routes;
 mod server;
+mod uploads;
 mod wait;
 
 use std::{io, net::SocketAddr, sync::Arc};
@@ -35,7 +37,7 @@ use shared::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::{config::Config, uploads::Uploads};
 
 /// What every handler may use.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Api {
     bodies: Arc<Semaphore>,
     /// Wrong keys by address.
     guesses: Arc<guesses::Guesses>,
+    /// Where files go.
+    uploads: Uploads,
 }
 
 impl Api {
@@ -60,6 +64,7 @@ impl Api {
     fn new(config: Config, shutdown: CancellationToken) -> Result<(Self, JoinHandle<()>), StartError> {
         let store = Store::new(&config.store)?;
         let (hub, listening) = Hub::for_events(store.clone(), shutdown.clone());
+        let uploads = Uploads::new(&config)?;
         let api = Self {
             store,
             hub,
@@ -70,6 +75,7 @@ impl Api {
             streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
             bodies: body::budget(),
             guesses: Arc::new(guesses::Guesses::new()),
+            uploads,
         };
         Ok((api, listening))
     }
@@ -92,6 +98,9 @@ pub enum StartError {
     /// The client that sends traces cannot be made.
     #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
     Traces(String),
+    /// Where files go cannot be reached as configured.
+    #[error(transparent)]
+    Uploads(#[from] providers::ConfigError),
     /// The system refused to tell of signals.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -44,7 +44,7 @@ struct Base;
 /// The whole description.
 pub fn document() -> OpenApi {
     let mut document = Base::openapi();
-    for (needs, group) in routes::GROUPS {
+    for (needs, group) in routes::GROUPS.into_iter().chain([routes::UPLOADS]) {
         let mut group = group().into_openapi();
         for item in group.paths.paths.values_mut() {
             name_scopes(item, needs);

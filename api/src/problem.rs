@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use providers::ProviderError;
 use serde::Serialize;
 use shared::store::{StoreError, SubmitError};
 use utoipa::ToSchema;
@@ -62,6 +63,14 @@ pub enum Code {
     RateLimited,
     /// The header of the request is larger than allowed.
     HeaderTooLarge,
+    /// The workflow has asked nothing that is open.
+    NoOpenQuestions,
+    /// The tenant has as many files as it may.
+    TooManyFiles,
+    /// This installation, or the account, lacks what is needed for it.
+    NotConfigured,
+    /// The provider behind it did not do its part.
+    ProviderError,
     /// A fault of ours; the log has the cause under the request's id.
     Internal,
     /// The store does not answer.
@@ -76,7 +85,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::BadRequest,
@@ -97,6 +106,10 @@ impl Code {
         Self::QueueFull,
         Self::RateLimited,
         Self::HeaderTooLarge,
+        Self::NoOpenQuestions,
+        Self::TooManyFiles,
+        Self::NotConfigured,
+        Self::ProviderError,
         Self::Internal,
         Self::StoreUnavailable,
         Self::OverCapacity,
@@ -153,6 +166,12 @@ impl Code {
                 "header_too_large",
                 "The request's header is too large",
             ),
+            Self::NoOpenQuestions => {
+                (StatusCode::CONFLICT, "no_open_questions", "There are no open questions")
+            }
+            Self::TooManyFiles => (StatusCode::CONFLICT, "too_many_files", "There are too many files"),
+            Self::NotConfigured => (StatusCode::NOT_IMPLEMENTED, "not_configured", "Not available here"),
+            Self::ProviderError => (StatusCode::BAD_GATEWAY, "provider_error", "The provider failed"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "An internal error"),
             Self::StoreUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The store is unavailable")
@@ -238,6 +257,14 @@ impl Problem {
             None => code.about().2.to_owned(),
         };
         Self { errors, ..Self::new(code, detail) }
+    }
+
+    /// One field is wrong.
+    pub fn field(name: &str, detail: impl Into<String>) -> Self {
+        Self::of_fields(
+            Code::InvalidRequest,
+            vec![FieldError { pointer: format!("/{name}"), detail: detail.into() }],
+        )
     }
 
     /// Of this tenant there is no such thing: unknown, malformed and foreign ids answer alike.
@@ -352,6 +379,18 @@ impl From<StoreError> for Problem {
             )
             .because(error.to_string()),
             StoreError::Unreadable(_) => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        match &error {
+            ProviderError::TooLong { .. } => Self::new(Code::TooLarge, error.to_string()),
+            ProviderError::Rejected { status: 415, .. } => {
+                Self::new(Code::UnsupportedMediaType, error.to_string())
+            }
+            _ => Self::new(Code::ProviderError, error.to_string()),
         }
     }
 }

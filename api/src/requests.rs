@@ -5,6 +5,7 @@
 
 mod edits;
 mod retry;
+mod rewrites;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use utoipa::{
 pub use self::{
     edits::{NewCode, WorkflowPatch},
     retry::retry,
+    rewrites::{Answers, Regeneration},
 };
 use crate::{
     config::{Config, JobDefaults},
@@ -55,6 +57,9 @@ pub struct NewWorkflow {
     /// Your own program, at most 256,000 bytes: nothing is generated, the program is checked.
     #[schema(example = json!(null))]
     code: Option<String>,
+    /// Write anew, although the same description has a verified program already.
+    #[schema(value_type = Option<bool>, example = false)]
+    force: bool,
     /// Where the generate job's final state is posted; at most 2,048 bytes.
     #[schema(value_type = Option<String>, format = "uri", example = json!(null))]
     callback_url: Option<Url>,
@@ -75,6 +80,7 @@ impl NewWorkflow {
             description,
             name: fields.text("name", limits::NAME_BYTES_MAX),
             code: fields.text("code", limits::CODE_BYTES_MAX),
+            force: fields.flag("force").unwrap_or(false),
             callback_url: callback_url(&mut fields, config),
             metadata: metadata(&mut fields),
         };
@@ -95,7 +101,8 @@ impl NewWorkflow {
             metadata: Value::Object(self.metadata.clone()).to_string(),
         };
         let (description, code) = (self.description, self.code);
-        let input = GenerateInput { description, code, feedback: None, answers: Vec::new() };
+        let force = self.force;
+        let input = GenerateInput { description, code, force, ..GenerateInput::default() };
         Submission {
             job: JobSpec {
                 timeout: limits::GENERATE_TIMEOUT,
@@ -103,7 +110,7 @@ impl NewWorkflow {
                 metadata: self.metadata,
                 ..job(tenant, Queue::Generate, WorkflowId::new(), to_json(&input), defaults)
             },
-            creates: Some(NewVersion { source, workflow: Some(workflow), after: None }),
+            creates: Some(NewVersion { source, workflow: Some(workflow), after: None, answers: Vec::new() }),
             idempotency: idempotency.0,
             queued_max: defaults.queued_max,
         }
@@ -162,6 +169,11 @@ impl NewRun {
             metadata: metadata(&mut fields),
         };
         fields.finish(read)
+    }
+
+    /// The files the program may use.
+    pub fn file_ids(&self) -> &[String] {
+        &self.file_ids
     }
 
     /// The version asked for, when one was.
@@ -290,13 +302,23 @@ mod tests {
             (NewCode::schema(), |body| {
                 NewCode::read(Fields::of_json(body.to_string().as_bytes())?, &config()).map(drop)
             }),
+            (Regeneration::schema(), |body| {
+                Regeneration::read(Fields::of_json(body.to_string().as_bytes())?, &config()).map(drop)
+            }),
+            (Answers::schema(), |body| {
+                Answers::read(Fields::of_json(body.to_string().as_bytes())?, &config()).map(drop)
+            }),
             (WorkflowPatch::schema(), |body| {
                 WorkflowPatch::read(Fields::of_json(body.to_string().as_bytes())?).map(drop)
             }),
         ] {
             let documented = properties(&serde_json::to_value(schema).unwrap());
+            // A text where a yes or no is wanted, else a yes.
+            let wrong = |about: &Value| {
+                if about["type"].to_string().contains("boolean") { json!("") } else { json!(true) }
+            };
             let wrong: Map<String, Value> =
-                documented.keys().map(|name| (name.clone(), json!(true))).collect();
+                documented.iter().map(|(name, about)| (name.clone(), wrong(about))).collect();
             let told = format!("{:?}", read(&Value::Object(wrong)).unwrap_err());
             for name in documented.keys() {
                 assert!(told.contains(&format!("\"/{name}\"")), "{name} is documented but not read: {told}");

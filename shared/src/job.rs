@@ -252,7 +252,7 @@ pub struct ExecuteInput {
 }
 
 /// The input of a generate job: where the program comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerateInput {
     /// What the workflow shall do, in plain language.
     pub description: String,
@@ -262,9 +262,15 @@ pub struct GenerateInput {
     /// What was wrong with the previous version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feedback: Option<String>,
-    /// Answers to the questions of the previous try: question id, answer.
+    /// Every question that was asked so far, and its answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<(String, String)>,
+    /// A run of the workflow that failed and is to be mended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_job: Option<JobId>,
+    /// The tenant's verified programs are not looked through.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// A job as it stands in the queue: the same when it is pushed and when it is claimed.

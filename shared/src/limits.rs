@@ -23,6 +23,18 @@ pub const CALLBACK_URL_BYTES_MAX: usize = 2048;
 pub const VERSIONS_MAX: u32 = 1_000;
 /// 100 files: what one Paradigm search accepts at a time.
 pub const FILE_IDS_MAX: usize = 100;
+/// 10,000 bytes: an answer to a question; longer it is a description.
+pub const ANSWER_BYTES_MAX: usize = 10_000;
+/// 100 MB: the largest file taken for Paradigm, which has its own, often smaller, limit.
+pub const FILE_BYTES_MAX: u64 = 100_000_000;
+/// 64 KiB of form around a file.
+pub const FORM_BYTES_MAX: u64 = 64 << 10;
+/// 10,000 files of one tenant: their records are one hash.
+pub const FILES_MAX: usize = 10_000;
+/// 10 min for one upload: the largest file over a slow line.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// 8 s for a question about a file, within the time of a request.
+pub const FILE_CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// 255 bytes, as in the `Idempotency-Key` draft's deployments.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// 2.5 MiB: the largest input, doubled by JSON escapes, plus the other fields.

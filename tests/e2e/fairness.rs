@@ -33,15 +33,19 @@ impl Tenant {
         let input = GenerateInput {
             description: "Return the input".to_owned(),
             code: Some(ECHO.to_owned()),
-            feedback: None,
-            answers: Vec::new(),
+            ..GenerateInput::default()
         };
         let workflow = NewWorkflow {
             name: String::new(),
             description: input.description.clone(),
             metadata: "{}".to_owned(),
         };
-        let creates = NewVersion { source: Source::Supplied, workflow: Some(workflow), after: None };
+        let creates = NewVersion {
+            source: Source::Supplied,
+            workflow: Some(workflow),
+            after: None,
+            answers: Vec::new(),
+        };
         let job = tenant.job(Queue::Generate, json!(input).to_string());
         let id = tenant.submit(job, Some(creates)).await;
         assert_eq!(tenant.wait(id).await.status, JobStatus::Succeeded);

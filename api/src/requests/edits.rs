@@ -54,8 +54,7 @@ impl NewCode {
         idempotency: Idempotency,
         defaults: &JobDefaults,
     ) -> Submission {
-        let code = Some(self.code);
-        let input = GenerateInput { description, code, feedback: None, answers: Vec::new() };
+        let input = GenerateInput { description, code: Some(self.code), ..GenerateInput::default() };
         Submission {
             job: JobSpec {
                 timeout: limits::GENERATE_TIMEOUT,
@@ -63,7 +62,7 @@ impl NewCode {
                 metadata: self.metadata,
                 ..job(tenant, Queue::Generate, workflow, to_json(&input), defaults)
             },
-            creates: Some(NewVersion { source: Source::Edited, workflow: None, after }),
+            creates: Some(NewVersion { source: Source::Edited, workflow: None, after, answers: Vec::new() }),
             idempotency: idempotency.0,
             queued_max: defaults.queued_max,
         }

@@ -25,6 +25,7 @@ pub fn retry(
         source: source.unwrap_or(Source::Generated),
         workflow: None,
         after: None,
+        answers: Vec::new(),
     });
     let version = if creates.is_some() { 0 } else { spec.version };
     Submission {

@@ -6,9 +6,11 @@ mod audit;
 mod credentials;
 mod deliveries;
 mod events;
+mod files;
 mod jobs;
 mod keys;
 mod metrics;
+mod rewrites;
 mod secrets;
 mod service;
 mod tenants;
@@ -56,11 +58,16 @@ pub(crate) fn router(api: Api) -> Router {
             .layer(from_fn_with_state(api.clone(), body::receive))
             .layer(from_fn_with_state((api.clone(), needs), auth::authenticate))
     });
+    // An upload is not read before it is handled: it goes through.
+    let (needs, uploads) = UPLOADS;
+    let uploads: Router<Api> = uploads().into();
+    let uploads = uploads.layer(from_fn_with_state((api.clone(), needs), auth::authenticate));
     let public: Router<Api> = public().into();
     public
         .route("/docs/{file}", get(service::docs_file))
         .layer(Extension(document))
         .merge(keyed.into_iter().fold(Router::new(), Router::merge))
+        .merge(uploads)
         .layer(from_fn_with_state(api.clone(), edge::edge))
         .with_state(api)
 }
@@ -74,7 +81,10 @@ fn things() -> OpenApiRouter<Api> {
         .routes(routes!(versions::get))
         .routes(routes!(versions::diff))
         .routes(routes!(versions::replace_code))
+        .routes(routes!(rewrites::regenerate))
+        .routes(routes!(rewrites::answer))
         .routes(routes!(workflows::execute))
+        .routes(routes!(files::get, files::delete))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::get, jobs::delete))
         .routes(routes!(jobs::cancel))
@@ -114,6 +124,13 @@ type Group = (Needs, fn() -> OpenApiRouter<Api>);
 /// Every route that needs a key, with what the key has to allow.
 pub(crate) const GROUPS: [Group; 3] =
     [(Needs::ByMethod, things), (Needs::Manage, managed), (Needs::Admin, administration)];
+
+/// What is not read whole before it is handled.
+pub(crate) const UPLOADS: Group = (Needs::ByMethod, uploads);
+
+fn uploads() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(files::upload))
+}
 
 /// What anybody may see.
 pub(crate) fn public() -> OpenApiRouter<Api> {

@@ -266,6 +266,7 @@ pub(crate) async fn execute(
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let run = NewRun::read(fields, &api.config)?;
+    own_files(&api, &caller, run.file_ids()).await?;
     let version = ready_version(&api, &caller, id, run.version()).await?;
     let mut submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
     submission.job.trace = Some(trace.0);
@@ -284,6 +285,15 @@ pub(crate) async fn execute(
         preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
     };
     Ok(accepted.into_response())
+}
+
+/// A run may use the caller's own files only.
+async fn own_files(api: &Api, caller: &Caller, ids: &[String]) -> Result<(), Problem> {
+    let own = api.store.own_files(caller.tenant(), ids).await?;
+    match ids.iter().position(|id| !own.contains(id)) {
+        Some(at) => Err(Problem::field(&format!("file_ids/{at}"), "is not the id of a file of yours")),
+        None => Ok(()),
+    }
 }
 
 /// The version to run: the one asked for, or the current one. Versions never change and a ready workflow stays ready,

@@ -32,6 +32,8 @@ pub struct NewVersion {
     pub workflow: Option<NewWorkflow>,
     /// The newest version the client knows; the submission is refused when there is a newer one.
     pub after: Option<u32>,
+    /// Every question of the workflow with its answer; empty leaves what is noted.
+    pub answers: Vec<(String, String)>,
 }
 
 /// A workflow to be made.
@@ -347,7 +349,10 @@ fn job_fields(job: &JobSpec) -> Vec<(&'static str, String)> {
 }
 
 fn workflow_fields(new: &NewVersion) -> Vec<(&'static str, String)> {
-    let Some(workflow) = &new.workflow else { return Vec::new() };
+    let Some(workflow) = &new.workflow else {
+        let answered = (!new.answers.is_empty()).then(|| ("answers", to_json(&new.answers)));
+        return answered.into_iter().collect();
+    };
     vec![
         ("name", workflow.name.clone()),
         ("description", workflow.description.clone()),

@@ -59,6 +59,19 @@ impl Store {
         Ok(Some(workflow))
     }
 
+    /// What the client answered to the workflow's questions so far: question, answer.
+    pub async fn answers(
+        &self,
+        tenant: &TenantId,
+        id: WorkflowId,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let fields = self.hashes(std::iter::once(self.workflow_key(id))).await?.pop().unwrap_or_default();
+        if fields.text("tenant") != Some(tenant.as_str()) {
+            return Ok(Vec::new());
+        }
+        fields.json("answers")
+    }
+
     /// Name and labels of a workflow as they are written, for a change of them.
     pub async fn labels(&self, tenant: &TenantId, id: WorkflowId) -> Result<Option<Labels>, StoreError> {
         let key = self.workflow_key(id);

@@ -236,13 +236,14 @@ pub fn new_workflow(tenant: &TenantId) -> Submission {
         description: "Answer each line.".to_owned(),
         metadata: r#"{"team":"a"}"#.to_owned(),
     };
-    let creates = NewVersion { source: Source::Generated, workflow: Some(workflow), after: None };
+    let creates =
+        NewVersion { source: Source::Generated, workflow: Some(workflow), after: None, answers: Vec::new() };
     Submission { job, creates: Some(creates), idempotency: None, queued_max: 0 }
 }
 
 pub fn new_version(tenant: &TenantId, workflow: WorkflowId) -> Submission {
     let job = spec(tenant, Queue::Generate, workflow, r#"{"description":"Answer each line."}"#);
-    let creates = NewVersion { source: Source::Edited, workflow: None, after: None };
+    let creates = NewVersion { source: Source::Edited, workflow: None, after: None, answers: Vec::new() };
     Submission { job, creates: Some(creates), idempotency: None, queued_max: 0 }
 }
 

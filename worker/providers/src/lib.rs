@@ -40,7 +40,7 @@ pub use generation::{
     AnsweredQuestion, GeneratedProgram, Generation, GenerationOutcome, GenerationRequest, Generator,
     ModelGenerator, PlannedStep, PreviousAttempt, Question, SelfTest, ToolReply,
 };
-pub use http::{HttpConfig, Transport, http_client, tls_config};
+pub use http::{HttpClient, HttpConfig, Transport, http_client, tls_config};
 pub use openai_compatible::{Constraint, OpenAiCompatible, OpenAiCompatibleConfig};
 pub use paradigm::{LightonAsk, ParadigmAnalysis, ParadigmConfig, ParadigmFiles, ParadigmV2};
 pub use pattern::Pattern;

@@ -5,15 +5,17 @@
 //! proof     write, check, run, repair: a program is ready only when it ran
 //! checks    CPython's own view of a program, from a cell (checks/*.py)
 //! dry_run   the program in a cell with stand-in tools
+//! failure   what a failed run tells the one who mends it: no data
 //! cache     verified programs of a tenant
 //! ```
 //!
-//! Nothing of a real run reaches a prompt that writes code: a repair quotes checks and dry runs, whose data is made
-//! up, and feedback is the client's own words. Supplied code is the client's: it is checked, never changed.
+//! No data of a real run reaches a prompt that writes code: a repair quotes checks and dry runs, whose data is made
+//! up, a failed run tells of its kind only, and feedback is the client's own words. Supplied code is the client's: it is checked, never changed.
 
 mod cache;
 pub mod checks;
 mod dry_run;
+mod failure;
 mod finish;
 pub mod proof;
 
@@ -39,6 +41,9 @@ use crate::{
     patience,
 };
 
+/// 100 ms: a provider that was waited for until so close to the job's end was waited for until its end.
+const EXPIRES_SOON: Duration = Duration::from_millis(100);
+
 /// Carries out a generate job.
 pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &Attempt) -> Outcome {
     let Ok(input) = job.decode_input::<GenerateInput>() else {
@@ -53,7 +58,8 @@ pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &A
         match &input.code {
             Some(code) => supplied(&bench, &input, code).await,
             None => {
-                let deadline = began + job.timeout.min(limits::GENERATE_TIMEOUT);
+                let most = job.timeout.min(limits::GENERATE_TIMEOUT);
+                let deadline = began + until_expiry(attempt).map_or(most, |left| left.min(most));
                 generated(environment, &bench, job, &input, attempt, deadline, &tab).await
             }
         }
@@ -110,7 +116,7 @@ async fn generated(
         return Ok(Outcome::Ours("the workflow does not read".to_owned()));
     };
     let name = cache::fingerprint(generator, &request);
-    if let Some(name) = name.as_ref().filter(|_| !asks_for_another(job, input))
+    if let Some(name) = name.as_ref().filter(|_| !input.force)
         && let Some((program, provenance)) = cache::look_up(&environment.store, &job.tenant, name).await
     {
         return Ok(over(finish::ready(&program, &provenance)));
@@ -134,6 +140,17 @@ async fn generated(
         tracing::info!(job.id = %job.id, delay_ms = delay.as_millis(), "A provider asks for a pause; the job waits in the queue.");
         return Ok(Outcome::Later { delay, fields: vec![("tries", (job.tries + 1).to_string())] });
     }
+    if matches!(&made, Made::Provider(ProviderError::Timeout { .. }))
+        && until_expiry(attempt).is_some_and(|left| left < EXPIRES_SOON)
+    {
+        let error =
+            JobError::new(ErrorCode::Expired, "The job expired while its provider was being waited for.");
+        return Ok(over(finish::with_usage(
+            finish::failure(error, &provenance),
+            cx.meter.spent(),
+            &provenance,
+        )));
+    }
     if let (Made::Program(program), Some(name)) = (&made, &name) {
         cache::keep(&environment.store, &job.tenant, name, program, &provenance).await;
     }
@@ -141,42 +158,40 @@ async fn generated(
     Ok(over(finish::with_usage(finish, cx.meter.spent(), &provenance)))
 }
 
-/// Another try of a workflow, with nothing new said: its client wants another program than the one remembered.
-fn asks_for_another(job: &JobSpec, input: &GenerateInput) -> bool {
-    job.version > 1 && input.answers.is_empty()
-}
-
-/// What the generator is asked. Answers are put beside the questions they belong to, feedback beside its program.
-/// `None`: the workflow's record does not read.
+/// What the generator is asked. Feedback and a failed run come with the program they are about. `None`: a record does
+/// not read.
 async fn request(
     environment: &Environment,
     job: &JobSpec,
     input: &GenerateInput,
     attempt: &Attempt,
 ) -> Option<GenerationRequest> {
+    let store = &environment.store;
     let mut request = GenerationRequest::new(input.description.as_str());
     request.feedback.clone_from(&input.feedback);
-    if input.answers.is_empty() && input.feedback.is_none() {
-        return Some(request);
-    }
-    let workflow = match job.workflow_id {
-        Some(id) => patience::until_stored(attempt, || environment.store.workflow(&job.tenant, id)).await?,
+    let answered = |(question, answer): &(String, String)| AnsweredQuestion {
+        question: question.clone(),
+        answer: answer.clone(),
+    };
+    request.answers = input.answers.iter().map(answered).collect();
+    let Some(id) = job.workflow_id else { return Some(request) };
+    let failed = match input.failed_job {
+        Some(failed) => patience::until_stored(attempt, || store.job(&job.tenant, failed)).await?,
         None => None,
     };
-    let questions = workflow.as_ref().map(|workflow| workflow.questions.as_slice()).unwrap_or_default();
-    request.answers = input
-        .answers
-        .iter()
-        .map(|(asked, answer)| {
-            let known = questions.iter().find(|question| question.id == *asked);
-            let question = known.map_or(asked, |question| &question.text).clone();
-            AnsweredQuestion { question, answer: answer.clone() }
-        })
-        .collect();
-    if input.feedback.is_some() {
-        let code = workflow.and_then(|workflow| workflow.code);
-        request.previous = code.map(|code| PreviousAttempt { code, findings: Vec::new() });
-    }
+    request.previous =
+        match failed.as_ref().and_then(|failed| Some((failed.version, failure::finding(failed)?))) {
+            Some((version, finding)) => {
+                let program = patience::until_stored(attempt, || store.version(id, version)).await?;
+                program.map(|program| PreviousAttempt { code: program.code, findings: vec![finding] })
+            }
+            None if input.feedback.is_some() => {
+                let workflow = patience::until_stored(attempt, || store.workflow(&job.tenant, id)).await?;
+                let code = workflow.and_then(|workflow| workflow.code);
+                code.map(|code| PreviousAttempt { code, findings: Vec::new() })
+            }
+            None => None,
+        };
     Some(request)
 }
 

@@ -101,6 +101,8 @@ pub enum Reply {
     },
     /// 200 with a body that is not JSON.
     NotJson,
+    /// 200 and the beginning of a stream, then an error event of this type; a plain error where nothing is streamed.
+    ErrorEvent(&'static str),
     /// The connection breaks in the middle of the answer.
     Cut,
     /// Nothing ever comes back.
@@ -293,6 +295,8 @@ async fn perform(call: &Call, reply: Reply, cache_hit: Option<bool>) -> Response
         Reply::Stopped { text, stop_reason } => render::message(&call.body, &text, stop_reason, cache_hit),
         Reply::Error { status, kind, headers } => render::error(status, kind, kind, &headers),
         Reply::NotJson => "<html>not the API</html>".into_response(),
+        Reply::ErrorEvent(kind) if call.body["stream"] == true => render::error_event(&call.body, kind),
+        Reply::ErrorEvent(kind) => render::error(529, kind, kind, &[]),
         Reply::Cut => render::cut(&call.body),
         Reply::Hang => std::future::pending().await,
         Reply::After(delay, reply) => {

@@ -64,6 +64,21 @@ pub(super) fn cut(request: &Value) -> Response {
     (StatusCode::OK, headers, cut_after(half)).into_response()
 }
 
+/// The beginning of a stream, then an error in it.
+pub(super) fn error_event(request: &Value, kind: &str) -> Response {
+    let whole = message_object(request, "half of an answer", "end_turn", None);
+    let mut bytes = stream_bytes(&whole, "half of an answer");
+    bytes.truncate(bytes.len() / 2);
+    // Up to the end of an event: what follows is one of its own.
+    let end = bytes.windows(2).rposition(|pair| pair == b"\n\n").map_or(0, |at| at + 2);
+    bytes.truncate(end);
+    let error = json!({"type": "error", "error": {"type": kind, "message": kind}});
+    bytes.extend_from_slice(format!("event: error\ndata: {error}\n\n").as_bytes());
+    let mut headers = api_headers(&request_id());
+    headers.insert("content-type", HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    (StatusCode::OK, headers, Body::from(bytes)).into_response()
+}
+
 /// About four bytes each: enough for sums to be checked.
 pub(super) fn tokens(text: &str) -> usize {
     text.len().div_ceil(4)

@@ -48,6 +48,9 @@ pub fn tls_config() -> Result<rustls::ClientConfig, ConfigError> {
     Ok(tls)
 }
 
+/// What speaks HTTP: connections are shared by its clones.
+pub type HttpClient = reqwest::Client;
+
 /// The HTTP client for all providers of a process: no redirects, no proxy.
 pub fn http_client(config: &HttpConfig) -> Result<reqwest::Client, ConfigError> {
     let tls = tls_config()?;

@@ -26,8 +26,8 @@ pub struct Upload {
     pub name: String,
     /// Its media type.
     pub content_type: String,
-    /// Its length; the stream has to keep to it.
-    pub length_bytes: u64,
+    /// Its length, when it is known; then the stream has to keep to it.
+    pub length_bytes: Option<u64>,
     /// Its content.
     pub content: BoxStream<'static, Result<Bytes, std::io::Error>>,
 }
@@ -113,14 +113,18 @@ impl ParadigmFiles {
 
     /// Uploads a document, once: a stream cannot be sent again.
     pub async fn upload(&self, upload: Upload, cx: &CallContext) -> Result<StoredFile, ProviderError> {
-        let content = Part::stream_with_length(Body::wrap_stream(upload.content), upload.length_bytes)
-            .file_name(upload.name)
-            .mime_str(&upload.content_type)
-            .map_err(|_| ProviderError::Rejected {
+        let body = Body::wrap_stream(upload.content);
+        let content = match upload.length_bytes {
+            Some(length) => Part::stream_with_length(body, length),
+            None => Part::stream(body),
+        };
+        let content = content.file_name(upload.name).mime_str(&upload.content_type).map_err(|_| {
+            ProviderError::Rejected {
                 provider: PROVIDER,
                 status: 415,
                 message: "the media type of the file is not one".to_owned(),
-            })?;
+            }
+        })?;
         let form = Form::new().text("purpose", "documents").part("file", content);
         let http = self.paradigm.endpoint.request(Method::POST, PATH).multipart(form);
         self.paradigm

@@ -107,7 +107,7 @@ fn upload(pieces: &[&'static str]) -> Upload {
     Upload {
         name: "été.pdf".into(),
         content_type: "application/pdf".into(),
-        length_bytes: 9,
+        length_bytes: Some(9),
         content: Box::pin(futures_util::stream::iter(pieces)),
     }
 }

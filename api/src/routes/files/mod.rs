@@ -1,0 +1,165 @@
+//! Files: uploaded through to Paradigm, and what is known of them. Nothing is kept but id, name, size and status.
+
+mod content;
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use providers::{ProviderError, paradigm::Upload};
+use shared::{
+    limits,
+    store::{File, FileStatus},
+    time::Timestamp,
+};
+
+use self::content::Content;
+use crate::{
+    Api,
+    auth::Caller,
+    idempotency,
+    problem::{Code, Problem},
+    uploads,
+};
+
+/// A multipart form with one file.
+#[derive(Debug, utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes what `upload` reads")]
+pub(crate) struct UploadForm {
+    /// The document: PDF, Office, OpenDocument, text, Markdown, CSV, HTML, PNG, JPEG or TIFF; at most 100 MB.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// Upload a file.
+///
+/// It goes straight through to Paradigm, which reads it; when `status` is `ready`, runs can search and analyse it by
+/// naming it in `file_ids`.
+#[utoipa::path(
+    post, path = "/files", operation_id = "uploadFile", tag = "files",
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and file answer the same file", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#)),
+    responses(
+        (status = 201, description = "Uploaded; it is being read", body = File, headers(
+            ("Location" = String, description = "The file"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: uploaded before under the same key")
+        )),
+        (status = 501, description = "`not_configured`: this account has no key for Paradigm", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
+        (status = 502, description = "`provider_error`: Paradigm did not take it", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn upload(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let key = idempotency::key(&headers)?;
+    let tenant = api.store.tenant(caller.tenant()).await?;
+    let files = api.uploads.files_of(&tenant, &api.config)?;
+    if api.store.file_count(caller.tenant()).await? >= limits::FILES_MAX {
+        let detail = format!("The account has {} files; delete some first.", limits::FILES_MAX);
+        return Err(Problem::new(Code::TooManyFiles, detail));
+    }
+    let _place = api.uploads.place()?;
+    let content = Content::open(&headers, body).await?;
+    let before = match &key {
+        Some(key) => api.store.uploaded_under(caller.tenant(), key).await?,
+        None => None,
+    };
+    if let Some((fingerprint, id)) = before {
+        if content.fingerprint().await? != fingerprint {
+            let detail = "The idempotency key was used for another file.";
+            return Err(Problem::new(Code::IdempotencyKeyReused, detail));
+        }
+        let file = api.store.file(caller.tenant(), &id).await?.ok_or_else(|| Problem::no_such("file"))?;
+        let replayed = (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
+        return Ok((StatusCode::CREATED, [replayed, location(&file.id)], Json(file)).into_response());
+    }
+    let (name, content_type) = (content.name().to_owned(), content.media_type().to_owned());
+    let (stream, passed) = content.into_stream();
+    let upload = Upload { name: name.clone(), content_type, length_bytes: None, content: stream };
+    let stored = match uploads::upload(&files, upload).await {
+        Ok(stored) => stored,
+        Err(error) => return Err(passed.refusal().unwrap_or_else(|| error.into())),
+    };
+    let file = File {
+        id: stored.id.to_string(),
+        object: "file".to_owned(),
+        name,
+        bytes: passed.bytes(),
+        status: uploads::status(stored.status),
+        created_at: Timestamp::now(),
+    };
+    api.store.keep_file(caller.tenant(), &file).await?;
+    if let Some(key) = &key {
+        api.store.note_upload(caller.tenant(), key, &passed.fingerprint(), &file.id).await?;
+    }
+    Ok((StatusCode::CREATED, [location(&file.id)], Json(file)).into_response())
+}
+
+/// One file, with its state at Paradigm.
+#[utoipa::path(
+    get, path = "/files/{id}", operation_id = "getFile", tag = "files",
+    params(("id" = String, Path, description = "The file")),
+    responses((status = 200, description = "The file", body = File))
+)]
+pub(crate) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<File>, Problem> {
+    let (number, mut file) = known(&api, &caller, &id).await?;
+    if file.status == FileStatus::Processing {
+        let tenant = api.store.tenant(caller.tenant()).await?;
+        let files = api.uploads.files_of(&tenant, &api.config)?;
+        match files.file(number, &uploads::call()).await {
+            Ok(stored) => {
+                file.status = uploads::status(stored.status);
+                if file.status != FileStatus::Processing {
+                    api.store.keep_file(caller.tenant(), &file).await?;
+                }
+            }
+            // Just uploaded it is not known everywhere yet, and a provider in trouble changes nothing about it.
+            Err(error) => tracing::debug!(%error, "The state of a file could not be asked."),
+        }
+    }
+    Ok(Json(file))
+}
+
+/// Delete a file, here and at Paradigm.
+#[utoipa::path(
+    delete, path = "/files/{id}", operation_id = "deleteFile", tag = "files",
+    params(("id" = String, Path, description = "The file")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 502, description = "`provider_error`: Paradigm did not delete it", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let (number, file) = known(&api, &caller, &id).await?;
+    let tenant = api.store.tenant(caller.tenant()).await?;
+    let files = api.uploads.files_of(&tenant, &api.config)?;
+    files.delete(number, &uploads::call()).await.map_err(|error: ProviderError| Problem::from(error))?;
+    api.store.forget_file(caller.tenant(), &file.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn known(api: &Api, caller: &Caller, id: &str) -> Result<(i64, File), Problem> {
+    let unknown = || Problem::no_such("file");
+    let number: i64 = id.parse().map_err(|_| unknown())?;
+    let file = api.store.file(caller.tenant(), id).await?.ok_or_else(unknown)?;
+    Ok((number, file))
+}
+
+fn location(id: &str) -> (HeaderName, HeaderValue) {
+    let path = HeaderValue::try_from(format!("/files/{id}")).expect("digits are a header value");
+    (header::LOCATION, path)
+}

@@ -1,0 +1,183 @@
+//! Another program for a workflow: regenerated, or gone on with after its questions were answered.
+
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
+};
+use shared::{
+    id::WorkflowId,
+    job::{JobKind, JobStatus},
+    queue::enqueue,
+    store::Submission,
+    workflow::{Question, Workflow, WorkflowStatus},
+};
+
+use super::{Accepted, Id};
+use crate::{
+    Api,
+    auth::Caller,
+    body::JsonBody,
+    idempotency::Idempotency,
+    problem::{Code, Problem},
+    requests::{Answers, Regeneration},
+    wait,
+};
+
+/// Write the program of a workflow anew.
+///
+/// With `feedback` the current program is changed as you say; with `job_id` it is mended after a failed run, of which
+/// the writer is told the kind of error, its line, types and lengths, never data. The current version stays until the
+/// new one has passed.
+#[utoipa::path(
+    post, path = "/workflows/{id}/regenerate", operation_id = "regenerateWorkflow", tag = "workflows",
+    request_body = Regeneration,
+    params(
+        ("id" = String, Path, description = "The workflow"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body make one version", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+    ),
+    responses(
+        (status = 202, description = "Accepted; the program is being made", body = Workflow, headers(
+            ("Location" = String, description = "The workflow"),
+            ("Operation-Location" = String, description = "The job that makes its program"),
+            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
+        )),
+        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Workflow, headers(
+            ("Location" = String, description = "The workflow"),
+            ("Operation-Location" = String, description = "The job that made its program"),
+            ("Preference-Applied" = String, description = "The wait that was granted"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
+        )),
+        (status = 409, description = "`too_many_versions`: the workflow has 1,000 versions", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn regenerate(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<WorkflowId>,
+    idempotency: Idempotency,
+    headers: HeaderMap,
+    JsonBody(fields): JsonBody,
+) -> Result<Response, Problem> {
+    let request = Regeneration::read(fields, &api.config)?;
+    let workflow = known(&api, &caller, id).await?;
+    if let Some(job_id) = request.job_id() {
+        let job = api.store.job(caller.tenant(), job_id).await?;
+        let job = job.filter(|job| job.workflow_id == id && job.kind == JobKind::Execute);
+        match job.map(|job| job.status) {
+            Some(JobStatus::Failed) => {}
+            Some(_) => return Err(Problem::field("job_id", "is not a failed run")),
+            None => return Err(Problem::field("job_id", "is not a run of this workflow")),
+        }
+    }
+    let answers = api.store.answers(caller.tenant(), id).await?;
+    let described = (id, workflow.description);
+    let submission = request.submission(caller.tenant(), described, answers, idempotency, &api.config.jobs);
+    accept(&api, &caller, id, submission, &headers).await
+}
+
+/// Answer the questions of a workflow; its generation goes on.
+#[utoipa::path(
+    post, path = "/workflows/{id}/answers", operation_id = "answerQuestions", tag = "workflows", request_body = Answers,
+    params(
+        ("id" = String, Path, description = "The workflow"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body make one version", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+    ),
+    responses(
+        (status = 202, description = "Accepted; the program is being made", body = Workflow, headers(
+            ("Location" = String, description = "The workflow"),
+            ("Operation-Location" = String, description = "The job that makes its program"),
+            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
+        )),
+        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Workflow, headers(
+            ("Location" = String, description = "The workflow"),
+            ("Operation-Location" = String, description = "The job that made its program"),
+            ("Preference-Applied" = String, description = "The wait that was granted"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
+        )),
+        (status = 409, description = "`no_open_questions`: nothing was asked; or `too_many_versions`", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+    )
+)]
+pub(crate) async fn answer(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id<WorkflowId>,
+    idempotency: Idempotency,
+    headers: HeaderMap,
+    JsonBody(fields): JsonBody,
+) -> Result<Response, Problem> {
+    let request = Answers::read(fields, &api.config)?;
+    let workflow = known(&api, &caller, id).await?;
+    let questions = open_questions(&api, &caller, &workflow).await?;
+    let mut answers = api.store.answers(caller.tenant(), id).await?;
+    let paired = if questions.is_empty() {
+        Err(Problem::new(Code::NoOpenQuestions, "The workflow has no open questions."))
+    } else {
+        request.paired(&questions)
+    };
+    if let Ok(pairs) = &paired {
+        answers.retain(|(question, _)| pairs.iter().all(|(asked, _)| asked != question));
+        answers.extend(pairs.clone());
+    }
+    let described = (id, workflow.description);
+    let mut submission =
+        request.submission(caller.tenant(), described, answers, idempotency, &api.config.jobs);
+    if let Err(problem) = paired {
+        // Accepted before under the same key it is answered again, though the questions are closed by now; else it
+        // comes after a version that cannot be: none is newer than none.
+        if submission.idempotency.is_none() {
+            return Err(problem);
+        }
+        if let Some(creates) = &mut submission.creates {
+            creates.after = Some(0);
+        }
+        return match accept(&api, &caller, id, submission, &headers).await {
+            Err(refused) if refused.status() == StatusCode::PRECONDITION_FAILED => Err(problem),
+            answer => answer,
+        };
+    }
+    accept(&api, &caller, id, submission, &headers).await
+}
+
+async fn known(api: &Api, caller: &Caller, id: WorkflowId) -> Result<Workflow, Problem> {
+    let workflow = api.store.workflow(caller.tenant(), id).await?;
+    workflow.ok_or_else(|| Problem::no_such("workflow"))
+}
+
+/// What the latest try asked. A workflow that is ready stays ready: then its newest version has the questions.
+async fn open_questions(api: &Api, caller: &Caller, workflow: &Workflow) -> Result<Vec<Question>, Problem> {
+    if workflow.status == WorkflowStatus::NeedsClarification {
+        return Ok(workflow.questions.clone());
+    }
+    let Some(newest) = api.store.newest_version(caller.tenant(), workflow.id).await? else {
+        return Ok(Vec::new());
+    };
+    let version = api.store.version_view(caller.tenant(), workflow.id, newest).await?;
+    let asks = version.filter(|version| version.status == WorkflowStatus::NeedsClarification);
+    Ok(asks.map(|version| version.questions).unwrap_or_default())
+}
+
+async fn accept(
+    api: &Api,
+    caller: &Caller,
+    id: WorkflowId,
+    submission: Submission,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let submitted = enqueue(&api.store, submission).await?;
+    let patience = wait::preferred(headers);
+    let status = wait::until_final(api, caller.tenant(), submitted.job_id, patience).await?;
+    let accepted = Accepted {
+        object: known(api, caller, id).await?,
+        done: !patience.is_zero() && status.is_some_and(JobStatus::is_final),
+        replayed: submitted.replayed,
+        location: format!("/workflows/{id}"),
+        operation: format!("/jobs/{}", submitted.job_id),
+        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
+    };
+    Ok(accepted.into_response())
+}

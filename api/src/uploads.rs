@@ -1,0 +1,88 @@
+//! Paradigm's files: the one place of the api that knows a provider.
+//!
+//! An upload is a stream from the client to the provider; a worker between the two would have to hold the document, or
+//! the api a second way to reach workers. Nothing of the content is kept here.
+
+use std::sync::Arc;
+
+use providers::{
+    CallContext, ConfigError, HttpClient, HttpConfig, ParadigmConfig, ParadigmFiles, ProviderError,
+    Transport, http_client,
+    paradigm::{FileStatus, StoredFile, Upload},
+};
+use secrecy::SecretString;
+use shared::{
+    limits, store,
+    tenant::{CredentialName, Tenant},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use url::Url;
+
+use crate::{
+    config::Config,
+    problem::{Code, Problem},
+};
+
+/// 16 uploads at once in a process: each may hold a connection for minutes.
+const UPLOADS_MAX: usize = 16;
+
+/// Where files go.
+#[derive(Debug, Clone)]
+pub(crate) struct Uploads {
+    http: HttpClient,
+    url: Url,
+    operators_key: Option<SecretString>,
+    places: Arc<Semaphore>,
+}
+
+impl Uploads {
+    /// None of the clients connects yet.
+    pub(crate) fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            http: http_client(&HttpConfig::default())?,
+            url: config.lighton_url.clone(),
+            operators_key: config.lighton_key.clone(),
+            places: Arc::new(Semaphore::new(UPLOADS_MAX)),
+        })
+    }
+
+    /// A place for an upload.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = self.places.clone().try_acquire_owned();
+        place.map_err(|_| Problem::new(Code::OverCapacity, "Too many uploads at once; try again."))
+    }
+
+    /// The files of a tenant: with its own key, or the operator's where that is for it.
+    pub(crate) fn files_of(&self, tenant: &Tenant, config: &Config) -> Result<ParadigmFiles, Problem> {
+        let own = tenant.credentials(&config.sealer);
+        let own = own.map_err(|error| Problem::internal(format!("credentials of {}: {error}", tenant.id)))?;
+        let operators = self.operators_key.as_ref().filter(|_| tenant.may_use_operator_credentials());
+        let key = own.get(CredentialName::LightonApiKey).or(operators).ok_or_else(|| {
+            let detail = "Files are kept by Paradigm, and this account has no key for it (LIGHTON_API_KEY). \
+                          Without one, programs search the folder SEARCH_DOCUMENTS.";
+            Problem::new(Code::NotConfigured, detail)
+        })?;
+        let installation = ParadigmConfig { base_url: self.url.clone(), api_key: key.clone(), model: None };
+        let files = ParadigmFiles::new(installation, Transport::new(self.http.clone()));
+        files.map_err(|error| Problem::internal(error.to_string()))
+    }
+}
+
+/// What one call to the provider may take.
+pub(crate) fn call() -> CallContext {
+    CallContext::within(limits::FILE_CALL_TIMEOUT)
+}
+
+/// One upload.
+pub(crate) async fn upload(files: &ParadigmFiles, upload: Upload) -> Result<StoredFile, ProviderError> {
+    files.upload(upload, &CallContext::within(limits::UPLOAD_TIMEOUT)).await
+}
+
+/// The provider's state of a file as ours.
+pub(crate) fn status(status: FileStatus) -> store::FileStatus {
+    match status {
+        FileStatus::Processing => store::FileStatus::Processing,
+        FileStatus::Ready => store::FileStatus::Ready,
+        FileStatus::Failed => store::FileStatus::Failed,
+    }
+}
