@@ -20,15 +20,16 @@ fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let thing = match path.split('/').nth(1) {
-                Some("jobs") => "job",
-                Some("keys") => "key",
-                _ => "wf",
+            let prefix = match path.split('/').nth(1) {
+                Some("files") => "", // a provider's number
+                Some("jobs") => "job_",
+                Some("keys") => "key_",
+                _ => "wf_",
             };
             operations.push(Operation {
                 method: method.to_uppercase(),
                 path: path
-                    .replace("{id}", &format!("{thing}_{}", "0".repeat(32)))
+                    .replace("{id}", &format!("{prefix}{}", "0".repeat(32)))
                     .replace("{n}", "1")
                     .replace("{name}", "openai_api_key")
                     .replace("{msg}", &format!("msg_{}", "0".repeat(32)))
@@ -47,6 +48,10 @@ fn valid_body(operation: &Operation) -> Option<Value> {
         json!({"user_input": ""})
     } else if operation.path.ends_with("/code") {
         json!({"code": "x = 1"})
+    } else if operation.path.ends_with("/regenerate") {
+        json!({})
+    } else if operation.path.ends_with("/answers") {
+        json!({"answers": {"q1": "a"}})
     } else if operation.method == "PATCH" {
         json!({"name": "n"})
     } else if operation.path.starts_with("/credentials") {

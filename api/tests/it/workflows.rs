@@ -64,11 +64,10 @@ async fn a_run_is_accepted_for_the_current_version_or_another_ready_one() {
     let api = Fixture::start().await;
     let workflow = api.ready_workflow().await;
     let path = format!("/workflows/{workflow}/execute");
-    let body =
-        json!({"user_input": "héllo", "file_ids": ["f1"], "timeout_ms": 1500, "expires_in_ms": 60_000});
+    let body = json!({"user_input": "héllo", "file_ids": [], "timeout_ms": 1500, "expires_in_ms": 60_000});
     let answer = api.client.post(&path, &body).await;
     let job = answer.expect(202);
-    assert_eq!(job["input"], json!({"user_input": "héllo", "file_ids": ["f1"]}));
+    assert_eq!(job["input"], json!({"user_input": "héllo", "file_ids": []}));
     assert_eq!(job["version"], 1);
     assert_eq!(job["status"], "queued");
     assert_eq!(answer.header("location"), Some(format!("/jobs/{}", id(&job)).as_str()));

@@ -2,10 +2,12 @@
 
 mod content;
 
+use std::{num::ParseIntError, str::FromStr};
+
 use axum::{
     Json,
     body::Body,
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -17,6 +19,7 @@ use shared::{
 };
 
 use self::content::Content;
+use super::{Id, Named};
 use crate::{
     Api,
     auth::Caller,
@@ -110,13 +113,13 @@ pub(crate) async fn upload(
 pub(crate) async fn get(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id<FileId>,
 ) -> Result<Json<File>, Problem> {
-    let (number, mut file) = known(&api, &caller, &id).await?;
+    let mut file = known(&api, &caller, id).await?;
     if file.status == FileStatus::Processing {
         let tenant = api.store.tenant(caller.tenant()).await?;
         let files = api.uploads.files_of(&tenant, &api.config)?;
-        match files.file(number, &uploads::call()).await {
+        match files.file(id.0, &uploads::call()).await {
             Ok(stored) => {
                 file.status = uploads::status(stored.status);
                 if file.status != FileStatus::Processing {
@@ -142,21 +145,35 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id<FileId>,
 ) -> Result<StatusCode, Problem> {
-    let (number, file) = known(&api, &caller, &id).await?;
+    let file = known(&api, &caller, id).await?;
     let tenant = api.store.tenant(caller.tenant()).await?;
     let files = api.uploads.files_of(&tenant, &api.config)?;
-    files.delete(number, &uploads::call()).await.map_err(|error: ProviderError| Problem::from(error))?;
+    files.delete(id.0, &uploads::call()).await.map_err(|error: ProviderError| Problem::from(error))?;
     api.store.forget_file(caller.tenant(), &file.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn known(api: &Api, caller: &Caller, id: &str) -> Result<(i64, File), Problem> {
-    let unknown = || Problem::no_such("file");
-    let number: i64 = id.parse().map_err(|_| unknown())?;
-    let file = api.store.file(caller.tenant(), id).await?.ok_or_else(unknown)?;
-    Ok((number, file))
+async fn known(api: &Api, caller: &Caller, FileId(id): FileId) -> Result<File, Problem> {
+    let file = api.store.file(caller.tenant(), &id.to_string()).await?;
+    file.ok_or_else(|| Problem::no_such("file"))
+}
+
+/// The provider's number of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileId(i64);
+
+impl FromStr for FileId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.parse().map(Self)
+    }
+}
+
+impl Named for FileId {
+    const THING: &'static str = "file";
 }
 
 fn location(id: &str) -> (HeaderName, HeaderValue) {
