@@ -45,6 +45,9 @@ const TABLE: &[Row] = &[
     Row("regenerateWorkflow", WRITE, Some("{}"), Things),
     Row("answerQuestions", WRITE, Some(r#"{"answers":{"q1":"yes"}}"#), Things),
     Row("executeWorkflow", WRITE, Some(r#"{"user_input":""}"#), Things),
+    Row("uploadFile", WRITE, Some(r#"{"file":"x"}"#), Nothing),
+    Row("getFile", READ, None, Things),
+    Row("deleteFile", WRITE, None, Things),
     Row("listJobs", READ, None, Nothing),
     Row("getJob", READ, None, Things),
     Row("deleteJob", WRITE, None, Things),
@@ -92,6 +95,7 @@ impl Operation {
     fn path(&self, workflow: &str, job: &str) -> String {
         let (id, message) = match self.path.split('/').nth(1) {
             Some("jobs") => (format!("job_{job}"), format!("msg_{job}")),
+            Some("files") => ("4001".to_owned(), String::new()),
             Some("keys") => (format!("key_{job}"), String::new()),
             _ => (format!("wf_{workflow}"), String::new()),
         };
