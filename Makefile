@@ -5,7 +5,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo run test chaos eval deps
+.PHONY: demo run test bench chaos eval deps
 .DEFAULT_GOAL := demo
 
 # A description becomes a program and answers, offline, in a throw-away stack.
@@ -29,6 +29,11 @@ ROUNDS ?= 10
 SEED ?=
 chaos: deps
 	$(CARGO) run --release -q -p tests --example chaos -- $(ROUNDS) $(SEED)
+
+# What things cost, in one table; target/bench/*.json for those who compare. bubblewrap is only there to be beaten.
+bench: deps
+	@command -v bwrap >/dev/null || echo "bwrap is missing (apt-get install bubblewrap): its row will say NOT RUN" >&2
+	$(CARGO) bench -q -p worker --bench cell
 
 # Debian's own Python with its headers, a Redis that stays off as a service, a C compiler.
 deps:

@@ -37,7 +37,10 @@ use shared::{
     store::{Hub, Store},
     trace::Tracer,
 };
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -126,7 +129,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     ));
     background.spawn(stop_after_grace(leases.clone(), config.drain, shutdown.clone()));
 
-    let consumer = |queue| consumer(queue, &name, concurrency, tenant_running_max, &leases, &shutdown);
+    let consumer = |queue| consumer(queue, &name, concurrency, tenant_running_max, &leases, &cells, &shutdown);
     serve(&config.queues, &environment, &store, consumer, &shutdown).await;
     shutdown.cancel();
     ended.cancel();
@@ -183,6 +186,7 @@ fn consumer(
     concurrency: usize,
     tenant_running_max: u64,
     leases: &Leases,
+    cells: &CellRoom,
     shutdown: &CancellationToken,
 ) -> Consumer {
     let slots = match queue {
@@ -191,6 +195,10 @@ fn consumer(
         Queue::Deliver => DELIVER_SLOTS,
     };
     let kept = slots.div_ceil(SLOTS_PER_KEPT_SLOT);
+    let may_claim = match queue {
+        Queue::Execute | Queue::Generate => cells.may_claim(),
+        Queue::Deliver => watch::channel(true).1, // needs no cell
+    };
     Consumer {
         queue,
         worker: worker.to_owned(),
@@ -198,6 +206,7 @@ fn consumer(
         kept,
         tenant_running_max,
         leases: leases.clone(),
+        may_claim,
         shutdown: shutdown.clone(),
     }
 }

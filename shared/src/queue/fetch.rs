@@ -8,7 +8,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{inbox::Inbox, leases::Leases, wake::TokenWait};
@@ -33,6 +33,8 @@ pub struct Consumer {
     pub tenant_running_max: u64,
     /// Where claimed jobs are kept alive.
     pub leases: Leases,
+    /// `false`: no claims for now. What was claimed goes on.
+    pub may_claim: watch::Receiver<bool>,
     /// No claims after this.
     pub shutdown: CancellationToken,
 }
@@ -83,6 +85,8 @@ struct Left {
     slots: usize,
     kept: usize,
     look_again_in: Duration,
+    /// Nothing may be claimed whatever is free.
+    paused: bool,
 }
 
 struct Fetcher {
@@ -97,6 +101,12 @@ struct Fetcher {
 impl Fetcher {
     /// Fills the free slots, as many at a time as one claim takes.
     async fn claim(&mut self) -> Result<Left, StoreError> {
+        let paused = !*self.consumer.may_claim.borrow_and_update();
+        if paused {
+            // A wake-up that came here is passed on.
+            let answer = self.store.claim(self.consumer.queue, &self.consumer.worker, Room::NONE).await?;
+            return Ok(Left { slots: 0, kept: 0, look_again_in: answer.look_again_in, paused });
+        }
         let Consumer { queue, worker, leases, kept, tenant_running_max, .. } = &self.consumer;
         let mut permits = self.free_slots();
         // The last free slots are the kept ones, whichever they are.
@@ -118,6 +128,7 @@ impl Fetcher {
             slots: slots - of_anybody,
             kept: kept - (given - of_anybody),
             look_again_in: answer.look_again_in,
+            paused,
         })
     }
 
@@ -136,16 +147,24 @@ impl Fetcher {
         }
         let look_again = left.look_again_in.clamp(LOOK_AGAIN_MIN, limits::WAKE_BLOCK_MAX);
         let look_again = tokio::time::sleep(look_again);
-        let slots = self.consumer.slots.clone();
+        let (slots, kept) = (self.consumer.slots.clone(), self.consumer.kept);
         let more_slots = async {
             match (left.slots, left.kept) {
+                _ if left.paused => std::future::pending().await,
                 (0, 0) => drop(slots.acquire().await),
                 // One that is not kept.
-                (0, _) => drop(slots.acquire_many(permits(self.consumer.kept + 1)).await),
+                (0, _) => drop(slots.acquire_many(permits(kept + 1)).await),
                 _ => std::future::pending().await,
             }
         };
+        let change = async {
+            // Whoever could change it may be gone: then it stays as it is.
+            if self.consumer.may_claim.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
+            () = change => {}
             _ = self.any.ended() => {}
             _ = self.idle.ended() => {}
             () = more_slots => {}

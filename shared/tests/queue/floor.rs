@@ -14,7 +14,7 @@ use shared::{
     store::{Finish, Hub, Store},
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -82,12 +82,26 @@ impl Worker {
 
     /// With some slots more for tenants that have nothing running.
     pub fn keeping(store: Store, name: &str, slots: usize, kept: usize, floor: &Floor) -> Self {
+        Self::serving(store, name, floor, |consumer| Consumer {
+            kept,
+            slots: Arc::new(Semaphore::new(slots + kept)),
+            ..consumer
+        })
+    }
+
+    /// With a consumer that is changed first; it has one slot.
+    pub fn serving(
+        store: Store,
+        name: &str,
+        floor: &Floor,
+        change: impl FnOnce(Consumer) -> Consumer,
+    ) -> Self {
         let (shutdown, ended) = (CancellationToken::new(), CancellationToken::new());
         let leases = Leases::new(store.clone());
         tokio::spawn(leases.clone().renew_until(ended.clone()));
         let (hub, _) = Hub::for_cancels(store.clone(), ended.clone());
         tokio::spawn(leases.clone().watch_cancels_until(hub, ended.clone()));
-        let consumer = Consumer { kept, ..consumer(name, slots + kept, &leases, &shutdown) };
+        let consumer = change(consumer(name, 1, &leases, &shutdown));
         let work = Work {
             store: store.clone(),
             worker: name.to_owned(),
@@ -135,6 +149,7 @@ pub fn consumer(name: &str, slots: usize, leases: &Leases, shutdown: &Cancellati
         kept: 0,
         tenant_running_max: 0,
         leases: leases.clone(),
+        may_claim: watch::channel(true).1,
         shutdown: shutdown.clone(),
     }
 }

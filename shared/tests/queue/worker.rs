@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -9,9 +10,10 @@ use apalis_core::{backend::Backend as _, worker::context::WorkerContext};
 use shared::{
     id::JobId,
     job::{EntryId, Queue},
-    queue::{JobQueue, Leases, enqueue},
+    queue::{Consumer, JobQueue, Leases, enqueue},
     store::{CancelAnswer, Hub, Room, Store, Submission},
 };
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -206,6 +208,41 @@ async fn a_crashed_workers_jobs_run_again_after_a_lease_as_the_second_attempt() 
     floor.gate.add_permits(3);
     wait_until(async || finals(&ground).await == 4).await;
     second.stop().await;
+    ground.assert_sound().await;
+}
+
+/// As when the canary escaped, or memory is short: jobs wait or go to another worker, and what runs goes on.
+#[tokio::test]
+async fn a_worker_that_may_not_claim_leaves_jobs_alone_until_it_may_again() {
+    let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::closed());
+    let workflow = ground.workflow(&acme).await;
+    let (open, may_claim) = watch::channel(true);
+    let worker = Worker::serving(ground.another_store(), "hindered", &floor, |consumer| Consumer {
+        slots: Arc::new(Semaphore::new(2)),
+        may_claim,
+        ..consumer
+    });
+    submit_many(&ground, &acme, workflow, 1).await;
+    assert_eq!(floor.next().await.worker, "hindered");
+
+    open.send(false).expect("the fetcher lives");
+    // Another worker gets what comes now, wake-ups included, though the first one has a free slot.
+    let other = Worker::start(ground.another_store(), "other", 3, &floor);
+    for _ in 0..3 {
+        submit_many(&ground, &acme, workflow, 1).await;
+        assert_eq!(floor.next().await.worker, "other");
+    }
+    submit_many(&ground, &acme, workflow, 1).await;
+    assert_eq!((worker.leases.count(), other.leases.count()), (1, 3));
+    assert_eq!(ground.waiting(Queue::Execute, &acme).await.len(), 1);
+
+    open.send(true).expect("the fetcher lives");
+    assert_eq!(floor.next().await.worker, "hindered");
+    floor.gate.add_permits(5);
+    // With the job that made the workflow.
+    wait_until(async || finals(&ground).await == 6).await;
+    worker.stop().await;
+    other.stop().await;
     ground.assert_sound().await;
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::claims::Claims;
 use super::room::{CellRoom, Inner};
 use super::types::{CheckedRun, RunEnd, RunLimits, RunSpec, RunTask};
 
@@ -46,21 +47,26 @@ struct Answer {
 
 /// The last report; an escape stays.
 #[derive(Debug)]
-pub(super) struct Cage(Mutex<Canary>);
-
-impl Default for Cage {
-    fn default() -> Self {
-        Self(Mutex::new(Canary::Silent { reason: "not asked yet".to_owned() }))
-    }
+pub(super) struct Cage {
+    last: Mutex<Canary>,
+    claims: Arc<Claims>,
 }
 
 impl Cage {
+    pub(super) fn new(claims: Arc<Claims>) -> Self {
+        let last = Mutex::new(Canary::Silent { reason: "not asked yet".to_owned() });
+        Self { last, claims }
+    }
+
     pub(super) fn last(&self) -> Canary {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn note(&self, canary: &Canary) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(canary, Canary::Escaped { .. }) {
+            self.claims.walls_do_not_hold();
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // A hole that was seen once does not close by itself.
         if !matches!(*last, Canary::Escaped { .. }) {
             last.clone_from(canary);
@@ -108,5 +114,23 @@ pub(super) async fn ask_until(room: Weak<Inner>, shutdown: CancellationToken) {
         }
         let Some(inner) = room.upgrade() else { break };
         ask(&CellRoom::from(inner)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_that_was_seen_once_stays_open_and_ends_all_claims() {
+        let claims = Arc::new(Claims::default());
+        let (cage, open) = (Cage::new(claims.clone()), claims.open());
+        cage.note(&Canary::Contained { acts: 28 });
+        assert!(*open.borrow());
+        let escaped = Canary::Escaped { breaches: vec!["fork a process".to_owned()] };
+        cage.note(&escaped);
+        cage.note(&Canary::Contained { acts: 28 });
+        assert_eq!(cage.last(), escaped);
+        assert!(!*open.borrow());
     }
 }

@@ -10,6 +10,7 @@
 //! - a zygote's death costs the runs in its cells (they end as [`RunEnd::Lost`]) and nothing else.
 
 mod canary;
+mod claims;
 mod classify;
 mod control_socket;
 mod conversation;
@@ -19,6 +20,7 @@ mod pool;
 mod room;
 mod types;
 mod watch;
+mod work_root;
 mod zygote;
 
 pub use self::canary::Canary;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use wire::control::{Refusal, Tier, ZygoteSettings};
 
 use super::canary::{self, Cage, Canary};
+use super::claims::Claims;
 use super::classify::{self, Outcome};
 use super::conversation::{Conversation, Order, Output, start_frame};
 use super::keeper::Keeper;
@@ -23,6 +23,7 @@ use super::types::{
     CellConfig, FailureCode, RunEnd, RunFailure, RunHost, RunReport, RunSpec, RunUsage, SandboxReport,
 };
 use super::watch::{self, MemoryUse, Watch, Watched};
+use super::work_root::WorkRoot;
 use super::zygote::{Zygote, ZygoteStartError};
 
 /// 30 s for a cell: a fork takes milliseconds, and a zygote that died is replaced within a second.
@@ -95,6 +96,7 @@ pub struct CellRoom {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) cage: Cage,
+    claims: Arc<Claims>,
     config: CellConfig,
     pool: Arc<Pool>,
     watch: Arc<Watch>,
@@ -102,7 +104,7 @@ pub(super) struct Inner {
     shutdown: CancellationToken,
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Tier B's private folders. Removed when the room is closed.
-    work_root: Mutex<Option<TempDir>>,
+    work_root: Mutex<Option<WorkRoot>>,
 }
 
 impl Drop for Inner {
@@ -138,8 +140,9 @@ impl CellRoom {
             higher_tier_refused,
         };
         let pool = Arc::new(Pool::new(config.pool_size));
-        let watch =
-            Arc::new(Watch::new(config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes)));
+        let claims = Arc::new(Claims::default());
+        let budget_bytes = config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes);
+        let watch = Arc::new(Watch::new(budget_bytes, claims.clone()));
         let replacement = (config.zygote_forks_max, config.zygote_age_max);
         let keeper = Keeper::new(
             config.runner_path.clone(),
@@ -152,7 +155,8 @@ impl CellRoom {
         tokio::spawn(watch.clone().run(shutdown.clone()));
         let room = Self {
             inner: Arc::new(Inner {
-                cage: Cage::default(),
+                cage: Cage::new(claims.clone()),
+                claims,
                 config,
                 pool,
                 watch,
@@ -201,6 +205,11 @@ impl CellRoom {
     /// Cells that wait for a program, and cells that run one.
     pub fn counts(&self) -> (usize, usize) {
         self.inner.pool.counts()
+    }
+
+    /// `false` while no more jobs should be claimed: the walls do not hold, or memory is short.
+    pub fn may_claim(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.inner.claims.open()
     }
 
     /// The process of the zygote that forks now, for tests that kill it.
@@ -374,21 +383,15 @@ fn report(end: RunEnd, started: Instant, exit: Option<Exit>, log_truncated: bool
     RunReport { end, usage, log_truncated }
 }
 
-/// Cells of other users must be able to pass through to their own folder, and to look at nothing.
-fn private_work_root() -> io::Result<TempDir> {
-    use std::os::unix::fs::PermissionsExt;
-    tempfile::Builder::new().prefix("wf-cells-").permissions(std::fs::Permissions::from_mode(0o711)).tempdir()
-}
-
 /// The first tier from the top that a zygote accepts, and why a higher one was not.
 async fn highest_tier(
     config: &CellConfig,
-) -> Result<(Zygote, ZygoteSettings, Option<TempDir>, Option<Refusal>), CellError> {
+) -> Result<(Zygote, ZygoteSettings, Option<WorkRoot>, Option<Refusal>), CellError> {
     let mut refused = None;
     for tier in tiers(config) {
         let work_root = match tier {
             Tier::A => None,
-            Tier::B => Some(private_work_root()?),
+            Tier::B => Some(WorkRoot::new(&std::env::temp_dir())?),
         };
         let settings = ZygoteSettings {
             tier,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use wire::control::ExitStatus;
 
+use super::claims::Claims;
 use super::conversation::Order;
 use super::pool::Exit;
 
@@ -82,12 +83,13 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Watch {
     budget_bytes: u64,
+    claims: Arc<Claims>,
     state: Mutex<State>,
 }
 
 impl Watch {
-    pub(super) fn new(budget_bytes: u64) -> Self {
-        Self { budget_bytes, state: Mutex::default() }
+    pub(super) fn new(budget_bytes: u64, claims: Arc<Claims>) -> Self {
+        Self { budget_bytes, claims, state: Mutex::default() }
     }
 
     pub(super) fn memory(&self) -> MemoryUse {
@@ -119,6 +121,7 @@ impl Watch {
             if tokio::task::spawn_blocking(move || watch.sample()).await.is_err() {
                 tracing::error!("A sample of the cells' memory panicked");
             }
+            self.claims.memory_is_short(self.memory().is_short());
             pause = (started.elapsed() * PAUSE_PER_SAMPLE).max(SAMPLE_PAUSE_MIN);
         }
     }

@@ -1,0 +1,80 @@
+//! Tier B's private folders lie in one folder per worker, which goes with it.
+//!
+//! A worker that is killed leaves its folder behind; the next one to start removes it. Whose owner lives is known by a
+//! lock that ends with the process, whatever its number and whichever container it is in.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+const PREFIX: &str = "wf-cells-";
+/// Held by the owner; no cell can see into the folder it lies in.
+const LOCK: &str = ".owner";
+
+/// The folder, removed when dropped.
+#[derive(Debug)]
+pub(super) struct WorkRoot {
+    folder: TempDir,
+    _owner: File,
+}
+
+impl WorkRoot {
+    /// Makes one below `parent` and removes those that dead workers left there.
+    pub(super) fn new(parent: &Path) -> io::Result<Self> {
+        sweep(parent);
+        // Cells of other users must be able to pass through to their own folder, and to look at nothing.
+        let mode = Permissions::from_mode(0o711);
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(parent)?;
+        let owner = File::create(folder.path().join(LOCK))?;
+        owner.set_permissions(Permissions::from_mode(0o600))?;
+        owner.try_lock()?;
+        Ok(Self { folder, _owner: owner })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// A folder without a lock was made a moment ago, or is none of ours: it stays.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_folder || !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let Ok(owner) = File::open(entry.path().join(LOCK)) else { continue };
+        if owner.try_lock().is_ok()
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(folder = %entry.path().display(), %error, "A dead worker's folder cannot be removed.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_dead_worker_is_removed_and_that_of_a_living_one_stays() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let living = WorkRoot::new(parent.path()).expect("a folder");
+        let dead = parent.path().join("wf-cells-dead");
+        fs::create_dir_all(dead.join("7")).expect("a folder");
+        fs::write(dead.join("7/secret"), "left").expect("a file");
+        fs::write(dead.join(LOCK), "").expect("a file");
+        let foreign = parent.path().join("wf-cells-not-ours");
+        fs::create_dir(&foreign).expect("a folder");
+
+        let next = WorkRoot::new(parent.path()).expect("a folder");
+        assert!(!dead.exists());
+        assert!(living.path().is_dir() && next.path().is_dir() && foreign.is_dir());
+        let gone = living.path().to_owned();
+        drop(living);
+        assert!(!gone.exists());
+    }
+}
