@@ -10,8 +10,9 @@ use crate::{ECHO, SEARCH};
 /// A description of `cases/declined`, which has to be asked about or declined.
 fn declined(name: &str) -> String {
     let path = format!("{}/cases/declined/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    let case: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    case["description"].as_str().unwrap().to_owned()
+    let case: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("a case of ours")).expect("JSON");
+    case["description"].as_str().expect("a description").to_owned()
 }
 
 async fn post(stack: &Stack, workflow: &Value, what: &str, body: &Value) -> Value {

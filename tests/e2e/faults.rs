@@ -154,7 +154,7 @@ async fn a_provider_that_hangs_ends_with_the_jobs_own_time() {
         let workflow = stack.create_workflow(&json!({"description": "Return the input."})).await;
         let took = began.elapsed();
         assert_eq!(workflow["error"]["code"], "expired", "{workflow:#}");
-        assert!((EXPIRES - Duration::from_millis(200)..EXPIRES * 2).contains(&took), "{took:?}");
+        assert!((EXPIRES * 9 / 10..EXPIRES * 2).contains(&took), "{took:?}");
     }
     stack.finish().await;
 }

@@ -62,12 +62,11 @@ async fn an_upload_of_25_mb_passes_through_in_flat_memory() {
     let before = memory_bytes(stack.api.pid());
     let piece: Vec<u8> = (0..MIB).map(|n| b' ' + u8::try_from(n % 90).unwrap()).collect();
     let (kind, pieces) = form("large.txt", vec![piece; 25]);
-    let digest =
-        pieces[1..26].iter().fold(Sha256::new(), |digest, piece| digest.chain_update(piece)).finalize();
+    let digest = pieces[1..26].iter().fold(Sha256::new(), Sha256::chain_update).finalize();
     let (arrivals, peak) = (stack.paradigm.arrivals(), std::sync::atomic::AtomicU64::new(before));
     arrivals.clear();
     let pid = stack.api.pid();
-    let streamed = futures_util::stream::iter(pieces).map(move |piece| Ok::<_, std::io::Error>(piece));
+    let streamed = futures_util::stream::iter(pieces).map(Ok::<_, std::io::Error>);
     let request = stack.client().request(Method::POST, "/files").header("content-type", kind);
     let sending = stack.client().send(request.body(Body::wrap_stream(streamed)));
     // Looked at whenever another megabyte or so has reached the provider.

@@ -129,7 +129,8 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     ));
     background.spawn(stop_after_grace(leases.clone(), config.drain, shutdown.clone()));
 
-    let consumer = |queue| consumer(queue, &name, concurrency, tenant_running_max, &leases, &cells, &shutdown);
+    let consumer =
+        |queue| consumer(queue, &name, concurrency, tenant_running_max, &leases, &cells, &shutdown);
     serve(&config.queues, &environment, &store, consumer, &shutdown).await;
     shutdown.cancel();
     ended.cancel();

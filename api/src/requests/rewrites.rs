@@ -86,6 +86,7 @@ impl Regeneration {
 
 /// Body of `POST /workflows/{id}/answers`.
 #[derive(Debug, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the name is the contract's")]
 pub struct Answers {
     /// The id of each question, and what you say to it; every question has to be answered.
     #[schema(example = json!({"q1": "The text that is pasted.", "q2": "A list."}))]

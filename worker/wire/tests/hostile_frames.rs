@@ -64,7 +64,9 @@ fn mutated(corpus: &[Vec<u8>], state: &mut u64) -> Vec<u8> {
 fn the_fuzzers_corpus_is_read_without_a_panic() {
     let corpus = corpus();
     assert!(corpus.len() >= 10);
-    corpus.iter().for_each(|data| read_as_the_worker_does(data));
+    for data in &corpus {
+        read_as_the_worker_does(data);
+    }
 }
 
 #[test]

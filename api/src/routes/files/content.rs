@@ -287,15 +287,15 @@ mod tests {
 
     #[tokio::test]
     async fn content_goes_by_unchanged_with_its_size_and_a_fingerprint() {
-        let content = opened("../../dir/a.txt", &[b'x'; 100_000]).await.unwrap();
+        let content = opened("../../dir/a.txt", &vec![b'x'; 100_000]).await.unwrap();
         assert_eq!((content.name(), content.media_type()), ("a.txt", "text/plain"));
         let (stream, passed) = content.into_stream();
         let bytes: usize =
             stream.map(|piece| piece.unwrap().len()).fold(0, |sum, len| async move { sum + len }).await;
         assert_eq!((bytes, passed.bytes()), (100_000, 100_000));
-        let again = opened("a.txt", &[b'x'; 100_000]).await.unwrap().fingerprint().await.unwrap();
+        let again = opened("a.txt", &vec![b'x'; 100_000]).await.unwrap().fingerprint().await.unwrap();
         assert_eq!(again, passed.fingerprint());
-        let other = opened("a.txt", &[b'y'; 100_000]).await.unwrap().fingerprint().await.unwrap();
+        let other = opened("a.txt", &vec![b'y'; 100_000]).await.unwrap().fingerprint().await.unwrap();
         assert_ne!(other, again);
     }
 }

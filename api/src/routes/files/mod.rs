@@ -68,7 +68,11 @@ pub(crate) async fn upload(
         return Err(Problem::new(Code::TooManyFiles, detail));
     }
     let _place = api.uploads.place()?;
-    let content = Content::open(&headers, body).await?;
+    let opening = tokio::time::timeout(limits::BODY_READ_TIMEOUT, Content::open(&headers, body));
+    let content = opening.await.map_err(|_| {
+        let detail = format!("The file did not begin within {} s.", limits::BODY_READ_TIMEOUT.as_secs());
+        Problem::new(Code::RequestTimeout, detail)
+    })??;
     let before = match &key {
         Some(key) => api.store.uploaded_under(caller.tenant(), key).await?,
         None => None,
