@@ -1,6 +1,6 @@
 //! The whole system beside what people would use instead, on this machine, in one run.
 //!
-//! `make bench`, or `cargo bench -p tests --bench stack [SECTION …]` with sections `compare`, `submit`, `density`,
+//! `cargo bench -p tests --bench stack [SECTION …]` with sections `compare`, `submit`, `density`,
 //! `tools`, `scaling`, `start`. Prints one table, writes `target/bench/stack.json`. Every figure is of the release build;
 //! ours and theirs are measured alternately, so that a disturbance meets both.
 
