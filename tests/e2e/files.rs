@@ -195,10 +195,14 @@ async fn a_provider_that_refuses_or_breaks_off_leaves_nothing_behind() {
     // A client that stops in the middle of its file.
     let (kind, mut pieces) = form("a.txt", vec![vec![b'x'; MIB]]);
     pieces.pop();
-    let request = stack.client().request(Method::POST, "/files").header("content-type", kind);
+    // A connection whose body was not read to its end must not be used for the next request.
+    let request = stack.client().request(Method::POST, "/files");
+    let request = request.header("content-type", kind).header("connection", "close");
     let broken =
-        tokio::time::timeout(Duration::from_secs(30), stack.client().send(request.body(pieces.concat())));
-    let status = broken.await.expect("it ends").status;
-    assert!(matches!(status, 400 | 502), "{status}");
+        tokio::time::timeout(Duration::from_secs(30), stack.client().try_send(request.body(pieces.concat())));
+    // The answer may come before the body was read: then a client that still sends sees the connection end.
+    if let Ok(answer) = broken.await.expect("it ends") {
+        assert!(matches!(answer.status, 400 | 502), "{}", answer.status);
+    }
     stack.finish().await;
 }
