@@ -161,7 +161,8 @@ fn limit_run(limits: &CellLimits, base_memory_bytes: u64) -> io::Result<()> {
         memory_bytes_max,
         memory_bytes_max.saturating_add(REPORT_MEMORY_BYTES),
     )?;
-    kernel::limit(libc::RLIMIT_CPU, limits.cpu_secs)?;
+    // First SIGXCPU, which says what it is for; SIGKILL only for a program that ignores it.
+    kernel::limit_softly(libc::RLIMIT_CPU, limits.cpu_secs, limits.cpu_secs.saturating_add(1))?;
     kernel::limit(libc::RLIMIT_FSIZE, limits.file_bytes_max)
 }
 
