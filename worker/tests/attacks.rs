@@ -10,6 +10,8 @@ mod corpus;
 #[path = "cell/elsewhere.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cell")]
 mod elsewhere;
+#[path = "attacks/host_files.rs"]
+mod host_files;
 #[path = "attacks/neighbours.rs"]
 mod neighbours;
 #[path = "attacks/storm.rs"]
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use corpus::{Attack, attempt, beside, corpus, folder};
 use elsewhere::Elsewhere;
 use futures_util::StreamExt;
+use host_files::HostFiles;
 use serde_json::json;
 use support::{Bench, expect_value};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +45,7 @@ async fn bench_of(tier: Tier) -> Bench {
 
 async fn one_by_one(tier: Tier) {
     let _alone = ONE_AT_A_TIME.lock().await;
+    let host_files = HostFiles::see();
     let bench = bench_of(tier).await;
     let mut wrong = Vec::new();
     for attack in corpus() {
@@ -51,11 +55,13 @@ async fn one_by_one(tier: Tier) {
     let after = bench.execute("def execute_workflow(x): return x", "alive").await;
     assert_eq!(expect_value(&after, ""), json!("alive"));
     bench.end().await;
+    host_files.assert_unchanged();
 }
 
 /// Eight at a time, in another order, beside a program whose results must stay right.
 async fn in_a_crowd(tier: Tier) {
     let _alone = ONE_AT_A_TIME.lock().await;
+    let host_files = HostFiles::see();
     let bench = Arc::new(bench_of(tier).await);
     let stop = CancellationToken::new();
     let neighbour = tokio::spawn(beside(bench.clone(), stop.clone()));
@@ -78,6 +84,7 @@ async fn in_a_crowd(tier: Tier) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(rounds > 0);
     Arc::into_inner(bench).expect("all runs are over").end().await;
+    host_files.assert_unchanged();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use wire::control::LayerState;
 use worker::cell::{CellConfig, CellError, CellRoom, Tier};
 
 use crate::corpus::{Attack, corpus, host, outcome_of};
-use crate::support::{Bench, build_ablation_runner, runner};
+use crate::host_files::{HostFiles, Shelter};
+use crate::support::{Bench, build_ablation_runner, expect_value, runner};
 use crate::{ONE_AT_A_TIME, threat_model};
 
 /// A wall that can be left out, as the runner and the attacks name it.
@@ -70,12 +72,24 @@ fn is_only_wall(attack: &Attack, layer: &str, tier: Tier) -> bool {
     layers == [layer] && !others
 }
 
-async fn room_without(layer: &str, tier: Tier) -> Result<CellRoom, CellError> {
-    let mut config = CellConfig::new(build_ablation_runner(), tier, tier, Some(MEMORY_BUDGET_BYTES));
+/// A room with a hole, on a copy of this machine's files.
+async fn room_without(layer: &str, tier: Tier) -> Result<(CellRoom, Shelter), CellError> {
+    let shelter = Shelter::around(&build_ablation_runner());
+    let mut config = CellConfig::new(shelter.runner(), tier, tier, Some(MEMORY_BUDGET_BYTES));
     config.layers_off = layer.split('+').map(str::to_owned).collect();
     // Without a mount namespace of its own, the next cell mounts its folder over that of the last.
     config.pool_size = 1;
-    CellRoom::start(config, CancellationToken::new()).await
+    Ok((CellRoom::start(config, CancellationToken::new()).await?, shelter))
+}
+
+/// The shelter takes mounts; and a worker that is not root shares its user with its cells, so that walls left out would
+/// let them at it.
+fn holes_may_be_made() -> bool {
+    let may = rustix::process::geteuid().is_root();
+    if !may {
+        eprintln!("NOT RUN: only root can make the copy of the machine on which walls may be left out");
+    }
+    may
 }
 
 /// Whether it was stopped; the outcome, for the report.
@@ -92,7 +106,8 @@ async fn still_stopped(bench: &Bench, attack: &Attack, tier: Tier) -> (bool, Str
 /// One layer left out: the attacks that got through although other walls are named, and those for which it was the
 /// only one and which really got through.
 async fn without(layer: &'static str, tier: Tier) -> (Vec<String>, usize) {
-    let bench = Bench { room: room_without(layer, tier).await.expect("a test build leaves it out") };
+    let (room, _shelter) = room_without(layer, tier).await.expect("a test build leaves it out");
+    let bench = Bench { room };
     let report = bench.room.sandbox().layers;
     let state = report.iter().find(|report| report.name == layer).map(|report| report.state);
     assert!(
@@ -124,12 +139,10 @@ async fn without(layer: &'static str, tier: Tier) -> (Vec<String>, usize) {
 
 async fn each_in_turn(tier: Tier) {
     let _alone = ONE_AT_A_TIME.lock().await;
-    if !rustix::process::geteuid().is_root() {
-        eprintln!(
-            "NOT RUN: a worker that is not root shares its user with its cells: walls left out would let them at it"
-        );
+    if !holes_may_be_made() {
         return;
     }
+    let host_files = HostFiles::see();
     let mut wrong = Vec::new();
     for layer in LAYERS.iter().filter(|layer| is_in_tier(layer.name, tier)) {
         let (more, through) = without(layer.name, tier).await;
@@ -138,6 +151,7 @@ async fn each_in_turn(tier: Tier) {
         println!("tier {tier} without {}: {through} of {only} get through whose only wall it is", layer.name);
         // The switch does what it says.
         assert!(only == 0 || through > 0, "nothing gets through without {}", layer.name);
+        host_files.assert_unchanged();
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -156,10 +170,38 @@ async fn with_any_wall_left_out_another_stops_what_two_are_to_stop_on_tier_b() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_no_new_privs_there_is_no_cell() {
     let _alone = ONE_AT_A_TIME.lock().await;
+    if !holes_may_be_made() {
+        return;
+    }
     // The Landlock crate sets it as well.
-    let refused = room_without("no_new_privs+landlock", Tier::B).await;
+    let refused = room_without("no_new_privs+landlock", Tier::B).await.map(drop);
     let error = refused.expect_err("a filter needs no_new_privs").to_string();
     assert!(error.contains("seccomp"), "{error}");
+}
+
+/// Nothing of what keeps files apart is left: the program changes the library, and finds it changed.
+const WIDE_OPEN: &str = "seccomp+landlock+private root+mount namespace+user+capabilities+limits";
+const CHANGES_EVERYTHING: &str = include_str!("change_everything.py");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_widest_hole_reaches_a_copy_and_not_this_machine() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    if !holes_may_be_made() {
+        return;
+    }
+    let host_files = HostFiles::see();
+    for tier in [Tier::A, Tier::B] {
+        let (room, _shelter) = room_without(WIDE_OPEN, tier).await.expect("a test build leaves them out");
+        let bench = Bench { room };
+        let report = bench.execute(CHANGES_EVERYTHING, "x").await;
+        assert_eq!(expect_value(&report, CHANGES_EVERYTHING), "changed by a program", "tier {tier}");
+        bench.room.close().await;
+        host_files.assert_unchanged();
+        for folder in ["/", "/etc", "/usr", "/tmp"] {
+            let left = Path::new(folder).join("left-by-a-program");
+            assert!(!left.exists(), "tier {tier}: {} is there", left.display());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

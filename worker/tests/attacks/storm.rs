@@ -15,6 +15,7 @@ use worker::cell::{RunLimits, Tier};
 
 use crate::ONE_AT_A_TIME;
 use crate::corpus::{beside, corpus, outcome_of};
+use crate::host_files::HostFiles;
 use crate::support::{Answers, Bench};
 
 const STORM: &str = include_str!("storm.py");
@@ -116,7 +117,7 @@ async fn storm(tier: Tier, length: Duration, first_seed: u64) {
     println!("tier {tier}, seed {first_seed}: CELL_STORM_SEED={first_seed} makes the same calls");
     let bench = Arc::new(Bench::start_with(|config| config.max_tier = tier).await);
     let killing = Arc::new(kill_set());
-    let sentinel = sentinel();
+    let (sentinel, host_files) = (sentinel(), HostFiles::see());
     let before = outside(sentinel.path());
     let stop = CancellationToken::new();
     let neighbour = tokio::spawn(beside(bench.clone(), stop.clone()));
@@ -142,6 +143,7 @@ async fn storm(tier: Tier, length: Duration, first_seed: u64) {
     assert!(runs > 0 && killed > 0 && rounds > 0);
     assert_eq!(outside(sentinel.path()), before, "seed {first_seed}");
     Arc::into_inner(bench).expect("all runs are over").end().await;
+    host_files.assert_unchanged();
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test takes its seed from whoever repeats it")]
