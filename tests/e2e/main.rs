@@ -21,6 +21,7 @@ mod problems;
 mod programs;
 mod proving;
 mod receivers;
+mod recording;
 mod recovery;
 mod replay;
 mod schemathesis;

@@ -4,6 +4,8 @@
 //! of their tools are salted anew for each sample, so that no program can know them. It reads the worker's
 //! environment variables: with a provider's key it measures that model, without one the offline compiler.
 
+#[path = "eval/cost.rs"]
+mod cost;
 #[path = "eval/report.rs"]
 mod report;
 #[path = "eval/run.rs"]

@@ -1,6 +1,8 @@
 //! The worker's settings: the only place that names its environment variables.
 
-use std::{path::PathBuf, time::Duration};
+mod providers;
+
+use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::{
@@ -12,8 +14,8 @@ use shared::{
     telemetry::LogFormat,
     tenant::DailyDefaults,
 };
-use url::Url;
 
+pub use self::providers::{GeneratorChoice, ProviderConfig, SearchApi, Traffic};
 use crate::cell::{RunLimits, Tier};
 
 /// All settings, for `--help` and the generated page.
@@ -47,6 +49,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("LIGHTON_BASE_URL", "https://paradigm.lighton.ai", "where Paradigm is"),
     setting("LIGHTON_SEARCH", "v2", "v2: /api/v2/chat/document-search; v3: /api/v3/ask"),
     setting("SEARCH_DOCUMENTS", "examples/documents", "folder of .md and .txt files for offline search"),
+    setting(
+        "PROVIDER_RECORDING",
+        "none",
+        "file to which what providers are asked with the operator's keys and what they answer is appended, keys blanked",
+    ),
+    setting(
+        "PROVIDER_REPLAY",
+        "none",
+        "a recording from which all providers' answers are taken; nobody is asked",
+    ),
     setting("APP_ENV", "development", "production: a missing key is an error at start"),
     setting("WORKER_QUEUES", "generate,execute,deliver", "the queues this worker serves"),
     setting(
@@ -121,53 +133,6 @@ impl JobLimits {
             ..RunLimits::default()
         }
     }
-}
-
-/// How Paradigm is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SearchApi {
-    /// `/api/v2/chat/document-search`.
-    V2,
-    /// `/api/v3/ask`.
-    V3,
-}
-
-/// Who writes programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GeneratorChoice {
-    /// The Anthropic API.
-    Anthropic,
-    /// A server that speaks OpenAI's chat completions: LightOn, Ollama, vLLM.
-    OpenAiCompatible,
-    /// The compiler that needs no key.
-    Offline,
-}
-
-/// Keys and addresses of the outside world.
-#[derive(Debug, Clone)]
-pub struct ProviderConfig {
-    /// Who writes programs.
-    pub generator: GeneratorChoice,
-    /// Key of the Anthropic API.
-    pub anthropic_key: Option<SecretString>,
-    /// Where the Anthropic API is.
-    pub anthropic_url: Url,
-    /// An OpenAI-compatible server.
-    pub openai_url: Option<Url>,
-    /// Its key.
-    pub openai_key: Option<SecretString>,
-    /// The model that writes programs.
-    pub generator_model: String,
-    /// The model behind `chat_completion`.
-    pub chat_model: String,
-    /// Key of Paradigm.
-    pub lighton_key: Option<SecretString>,
-    /// Where Paradigm is.
-    pub lighton_url: Url,
-    /// How it is asked.
-    pub search_api: SearchApi,
-    /// The folder of offline search.
-    pub documents: PathBuf,
 }
 
 /// The worker's configuration.
@@ -250,7 +215,7 @@ impl Config {
             },
             min_tier: tier(&mut vars, "SANDBOX_MIN_TIER", Tier::B),
             max_tier: tier(&mut vars, "SANDBOX_MAX_TIER", Tier::A),
-            providers: providers(&mut vars),
+            providers: providers::providers(&mut vars),
             webhook_allow_private: vars.flag("WEBHOOK_ALLOW_PRIVATE", false),
             webhook_schedule: schedule(&mut vars),
             otlp_endpoint: vars.text("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned),
@@ -344,76 +309,4 @@ fn schedule(vars: &mut Vars) -> Vec<Duration> {
         vars.mistake("WEBHOOK_RETRY_SCHEDULE", "waits such as 500ms, 5s, 1m or 2h, separated by commas");
         Vec::new()
     })
-}
-
-fn providers(vars: &mut Vars) -> ProviderConfig {
-    let (anthropic_key, lighton_key) = (vars.secret("ANTHROPIC_API_KEY"), vars.secret("LIGHTON_API_KEY"));
-    if vars.text("APP_ENV") == Some("production") {
-        for (name, key) in [("ANTHROPIC_API_KEY", &anthropic_key), ("LIGHTON_API_KEY", &lighton_key)] {
-            if key.is_none() {
-                vars.mistake(name, "a value, because APP_ENV is production");
-            }
-        }
-    }
-    let search_api = match vars.text("LIGHTON_SEARCH") {
-        None | Some("v2") => SearchApi::V2,
-        Some("v3") => SearchApi::V3,
-        Some(_) => {
-            vars.mistake("LIGHTON_SEARCH", "`v2` or `v3`");
-            SearchApi::V2
-        }
-    };
-    let text = |vars: &Vars, name: &str, default: &str| vars.text(name).unwrap_or(default).to_owned();
-    ProviderConfig {
-        generator: generator(vars, anthropic_key.is_some()),
-        anthropic_key,
-        anthropic_url: address(vars, "ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-        openai_url: vars
-            .text("OPENAI_BASE_URL")
-            .is_some()
-            .then(|| address(vars, "OPENAI_BASE_URL", "http://localhost")),
-        openai_key: vars.secret("OPENAI_API_KEY"),
-        generator_model: text(vars, "GENERATOR_MODEL", "claude-opus-5-5"),
-        chat_model: text(vars, "CHAT_MODEL", "claude-haiku-5-5"),
-        lighton_key,
-        lighton_url: address(vars, "LIGHTON_BASE_URL", "https://paradigm.lighton.ai"),
-        search_api,
-        documents: text(vars, "SEARCH_DOCUMENTS", "examples/documents").into(),
-    }
-}
-
-fn generator(vars: &mut Vars, has_anthropic_key: bool) -> GeneratorChoice {
-    let default = if has_anthropic_key { GeneratorChoice::Anthropic } else { GeneratorChoice::Offline };
-    match vars.text("GENERATOR_PROVIDER") {
-        None => default,
-        Some("offline") => GeneratorChoice::Offline,
-        Some("anthropic") if has_anthropic_key => GeneratorChoice::Anthropic,
-        Some("anthropic") => {
-            vars.mistake("ANTHROPIC_API_KEY", "a value, because GENERATOR_PROVIDER is anthropic");
-            default
-        }
-        Some("openai_compatible") if vars.text("OPENAI_BASE_URL").is_some() => {
-            GeneratorChoice::OpenAiCompatible
-        }
-        Some("openai_compatible") => {
-            vars.mistake("OPENAI_BASE_URL", "a URL, because GENERATOR_PROVIDER is openai_compatible");
-            default
-        }
-        Some(_) => {
-            vars.mistake("GENERATOR_PROVIDER", "`anthropic`, `openai_compatible` or `offline`");
-            default
-        }
-    }
-}
-
-fn address(vars: &mut Vars, name: &str, default: &str) -> Url {
-    let fallback = || Url::parse(default).expect("the default is a URL");
-    match vars.text(name).map(Url::parse) {
-        None => fallback(),
-        Some(Ok(url)) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
-        Some(_) => {
-            vars.mistake(name, "a URL such as https://host");
-            fallback()
-        }
-    }
 }

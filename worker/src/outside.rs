@@ -4,12 +4,15 @@
 //! A tenant's own key is used for it alone. The operator's keys serve the operator's tenant and those it grants them
 //! to; for any other a provider it has no key for says so. Where the operator has no key either, everybody gets the
 //! offline stand-in.
+//!
+//! Only the operator's traffic is recorded: what a tenant sends with its own key is nobody else's to keep.
 
 mod denied;
 
 use std::{
     collections::HashMap,
     fmt, io,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -19,6 +22,7 @@ use providers::{
     Generator, HttpConfig, LightonAsk, ModelGenerator, OfflineAnalysis, OfflineChat, OfflineGenerator,
     OfflineSearch, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmAnalysis, ParadigmConfig, ParadigmV2,
     Transport, anthropic, http_client, openai_compatible, paradigm,
+    traffic::{Recorded, Recording, Replay, ReplayError},
 };
 use secrecy::SecretString;
 use shared::{
@@ -28,7 +32,7 @@ use shared::{
 };
 
 use self::denied::Denied;
-use crate::config::{GeneratorChoice, ProviderConfig, SearchApi};
+use crate::config::{GeneratorChoice, ProviderConfig, SearchApi, Traffic};
 
 /// 1,000 tenants' clients are kept ready; they cost a few kilobytes each and are made anew in microseconds.
 const TENANTS_KEPT_MAX: usize = 1_000;
@@ -80,6 +84,17 @@ pub enum OutsideError {
         /// Why.
         cause: io::Error,
     },
+    /// What providers are asked cannot be written down.
+    #[error("PROVIDER_RECORDING: {} cannot be written: {cause}", .path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// Answers cannot be taken from a recording.
+    #[error("PROVIDER_REPLAY: {0}")]
+    Replay(#[from] ReplayError),
     /// A tenant's own credentials do not open.
     #[error("the account's provider keys cannot be opened; they have to be set again")]
     Sealed(#[from] Unopenable),
@@ -106,23 +121,16 @@ fn whose(own: Option<&SecretString>, operator_has_one: bool, granted: bool) -> W
 impl Outside {
     /// Makes the operator's clients; none of them connects yet.
     pub fn new(config: &ProviderConfig) -> Result<Self, OutsideError> {
-        let makers = Makers { config, http: &http_client(&HttpConfig::default())? };
-        let anthropic = makers.transport(); // one rate-limit gate for all models of a key
-        let (search, analysis) = match &config.lighton_key {
-            Some(key) => makers.paradigm(key)?,
-            None => makers.offline_documents()?,
-        };
-        let chat: Arc<dyn ChatModel> = match &config.anthropic_key {
-            Some(key) => makers.chat(key, &anthropic)?,
-            None => Arc::new(OfflineChat),
-        };
-        let generator: Arc<dyn Generator> = match (config.generator, &config.anthropic_key) {
-            (GeneratorChoice::Anthropic, Some(key)) => makers.anthropic_generator(key, &anthropic)?,
-            (GeneratorChoice::OpenAiCompatible, _) => makers.openai_generator(config.openai_key.as_ref())?,
-            _ => Arc::new(OfflineGenerator),
-        };
-        let operators = Arc::new(Clients { generator, search, analysis, chat });
-        let http = makers.http.clone();
+        let http = http_client(&HttpConfig::default())?;
+        let operators = Arc::new(match &config.traffic {
+            Traffic::Live => Makers { config, http: &http, recording: None }.operators()?,
+            Traffic::Recorded(path) => {
+                let recording = Recording::append_to(path, config.secrets())
+                    .map_err(|cause| OutsideError::Recording { path: path.clone(), cause })?;
+                Makers { config, http: &http, recording: Some(recording) }.operators()?
+            }
+            Traffic::Replayed(path) => replayed(&Replay::from_file(path)?),
+        });
         Ok(Self { config: config.clone(), http, operators, tenants: Mutex::default() })
     }
 
@@ -135,7 +143,7 @@ impl Outside {
     pub fn clients_of(&self, tenant: &Tenant, sealer: &Sealer) -> Result<Arc<Clients>, OutsideError> {
         let granted = tenant.may_use_operator_credentials();
         let deciding: Deciding = (tenant.credentials_version().map(str::to_owned), granted);
-        if deciding == (None, true) {
+        if deciding == (None, true) || matches!(self.config.traffic, Traffic::Replayed(_)) {
             return Ok(self.operators());
         }
         let kept = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant.id).cloned();
@@ -153,7 +161,7 @@ impl Outside {
 
     fn made_for(&self, own: &Credentials, granted: bool) -> Result<Clients, OutsideError> {
         let Self { config, http, operators, .. } = self;
-        let makers = Makers { config, http };
+        let makers = Makers { config, http, recording: None };
         let transport = makers.transport();
         let (search, analysis) =
             match whose(own.get(CredentialName::LightonApiKey), config.lighton_key.is_some(), granted) {
@@ -193,13 +201,65 @@ fn nobodys(provider: &'static str) -> Documents {
     (Arc::new(Denied(provider)), Arc::new(Denied(provider)))
 }
 
+/// Everybody's answers come from a recording; nothing is sent.
+fn replayed(replay: &Replay) -> Clients {
+    Clients {
+        generator: Arc::new(ModelGenerator::new(replay.clone())),
+        search: Arc::new(replay.clone()),
+        analysis: Arc::new(replay.clone()),
+        chat: Arc::new(replay.clone()),
+    }
+}
+
 /// Makes clients of the configured addresses and models with a given key.
 struct Makers<'a> {
     config: &'a ProviderConfig,
     http: &'a reqwest::Client,
+    /// Where their traffic is written down.
+    recording: Option<Recording>,
 }
 
 impl Makers<'_> {
+    fn operators(&self) -> Result<Clients, OutsideError> {
+        let config = self.config;
+        let anthropic = self.transport(); // one rate-limit gate for all models of a key
+        let (search, analysis) = match &config.lighton_key {
+            Some(key) => self.paradigm(key)?,
+            None => self.offline_documents()?,
+        };
+        let chat: Arc<dyn ChatModel> = match &config.anthropic_key {
+            Some(key) => self.chat(key, &anthropic)?,
+            None => self.heard(OfflineChat),
+        };
+        let generator: Arc<dyn Generator> = match (config.generator, &config.anthropic_key) {
+            (GeneratorChoice::Anthropic, Some(key)) => self.anthropic_generator(key, &anthropic)?,
+            (GeneratorChoice::OpenAiCompatible, _) => self.openai_generator(config.openai_key.as_ref())?,
+            _ => Arc::new(OfflineGenerator),
+        };
+        Ok(Clients { generator, search, analysis, chat })
+    }
+
+    fn heard(&self, model: impl ChatModel + 'static) -> Arc<dyn ChatModel> {
+        match &self.recording {
+            Some(recording) => Arc::new(Recorded::new(model, recording.clone())),
+            None => Arc::new(model),
+        }
+    }
+
+    fn heard_documents(
+        &self,
+        search: impl DocumentSearch + 'static,
+        analysis: impl DocumentAnalysis + 'static,
+    ) -> Documents {
+        match &self.recording {
+            Some(recording) => (
+                Arc::new(Recorded::new(search, recording.clone())),
+                Arc::new(Recorded::new(analysis, recording.clone())),
+            ),
+            None => (Arc::new(search), Arc::new(analysis)),
+        }
+    }
+
     fn transport(&self) -> Transport {
         Transport::new(self.http.clone())
     }
@@ -212,18 +272,18 @@ impl Makers<'_> {
             SearchApi::V2 => Arc::new(ParadigmV2::new(installation.clone(), transport.clone())?),
             SearchApi::V3 => Arc::new(LightonAsk::new(installation.clone(), transport.clone())?),
         };
-        Ok((search, Arc::new(ParadigmAnalysis::new(installation, transport)?)))
+        Ok(self.heard_documents(search, ParadigmAnalysis::new(installation, transport)?))
     }
 
     fn offline_documents(&self) -> Result<Documents, OutsideError> {
         let folder = &self.config.documents;
         let index = DocumentIndex::from_folder(folder)
             .map_err(|cause| OutsideError::Documents { folder: folder.display().to_string(), cause })?;
-        Ok((Arc::new(OfflineSearch::new(index)), Arc::new(OfflineAnalysis)))
+        Ok(self.heard_documents(OfflineSearch::new(index), OfflineAnalysis))
     }
 
     fn chat(&self, key: &SecretString, transport: &Transport) -> Result<Arc<dyn ChatModel>, OutsideError> {
-        Ok(Arc::new(self.anthropic(key, &self.config.chat_model, transport)?))
+        Ok(self.heard(self.anthropic(key, &self.config.chat_model, transport)?))
     }
 
     fn anthropic_generator(
@@ -231,7 +291,8 @@ impl Makers<'_> {
         key: &SecretString,
         transport: &Transport,
     ) -> Result<Arc<dyn Generator>, OutsideError> {
-        Ok(Arc::new(ModelGenerator::new(self.anthropic(key, &self.config.generator_model, transport)?)))
+        let model = self.anthropic(key, &self.config.generator_model, transport)?;
+        Ok(Arc::new(ModelGenerator::new(self.heard(model))))
     }
 
     fn openai_generator(&self, key: Option<&SecretString>) -> Result<Arc<dyn Generator>, OutsideError> {
@@ -242,7 +303,8 @@ impl Makers<'_> {
             model: self.config.generator_model.clone(),
             constraint: Constraint::ResponseFormat,
         };
-        Ok(Arc::new(ModelGenerator::new(OpenAiCompatible::new(writer, self.transport())?)))
+        let model = OpenAiCompatible::new(writer, self.transport())?;
+        Ok(Arc::new(ModelGenerator::new(self.heard(model))))
     }
 
     fn anthropic(

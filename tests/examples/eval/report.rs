@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::cost;
+
 /// 160 characters of a reason fit two lines of a terminal.
 const REASON_CHARS_MAX: usize = 160;
 
@@ -80,6 +82,15 @@ impl Report {
         self.samples.push(sample);
     }
 
+    fn cost(&self) -> String {
+        let Some(model) = &self.model else { return "nothing, no model was asked".to_owned() };
+        let sum = |of: fn(&Sample) -> u64| self.samples.iter().map(of).sum();
+        match cost::dollars(model, (sum(|s| s.tokens.0), sum(|s| s.tokens.1))) {
+            Some(dollars) => format!("at most ${dollars:.2}, at list prices"),
+            None => format!("unknown, there is no price of {model} here"),
+        }
+    }
+
     fn table(&self, f: &mut fmt::Formatter<'_>, name: &str, of: impl Fn(&Sample) -> String) -> fmt::Result {
         let mut groups: BTreeMap<String, Vec<&Sample>> = BTreeMap::new();
         for sample in &self.samples {
@@ -131,6 +142,7 @@ impl fmt::Display for Report {
         writeln!(f)?;
         self.table(f, "language", |sample| sample.language.clone())?;
         writeln!(f)?;
-        row(f, "all", &self.samples.iter().collect::<Vec<_>>())
+        row(f, "all", &self.samples.iter().collect::<Vec<_>>())?;
+        writeln!(f, "\ncost: {}", self.cost())
     }
 }

@@ -73,3 +73,17 @@ pub trait DocumentSearch: Send + Sync {
     /// The provider, as in `"provider"` of the public API.
     fn provider(&self) -> &'static str;
 }
+
+impl<S: DocumentSearch + ?Sized> DocumentSearch for std::sync::Arc<S> {
+    fn search<'a>(
+        &'a self,
+        request: &'a SearchRequest,
+        cx: &'a CallContext,
+    ) -> BoxFuture<'a, Result<SearchAnswer, ProviderError>> {
+        (**self).search(request, cx)
+    }
+
+    fn provider(&self) -> &'static str {
+        (**self).provider()
+    }
+}
