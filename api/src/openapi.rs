@@ -1,14 +1,16 @@
 //! The description of the API, made from the same list as the router, and completed with what holds everywhere.
 
+use std::collections::BTreeMap;
+
 use axum::http::{Method, StatusCode};
 use utoipa::{
     OpenApi as _, PartialSchema as _,
     openapi::{
-        Content, Header, Object, OpenApi, Ref, RefOr, Response, Schema,
+        Content, Header, Object, OpenApi, Ref, RefOr, Required, Response, Schema,
         extensions::Extensions,
         header::HeaderBuilder,
-        path::{Operation, PathItem},
-        schema::AdditionalProperties,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
+        schema::{AdditionalProperties, SchemaType, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -130,9 +132,34 @@ fn complete(path: &str, operation: &mut Operation) {
     for (status, description) in problems {
         responses.entry(status.as_str().to_owned()).or_insert_with(|| RefOr::T(problem(description)));
     }
-    for response in responses.values_mut() {
-        if let RefOr::T(response) = response {
-            response.headers.entry("X-Request-Id".to_owned()).or_insert_with(|| RefOr::T(request_id()));
+    let takes_tags =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.name == "If-None-Match");
+    if operation.parameters.iter().flatten().any(takes_tags) {
+        let unchanged = RefOr::T(Response::new("Unchanged"));
+        responses.insert("304".to_owned(), unchanged);
+        add_header(responses, &["200", "304"], "ETag", "Its entity tag");
+    }
+    for (status, response) in responses.iter_mut() {
+        if let RefOr::T(response) = response
+            && status.as_str() >= "400"
+            && response.content.is_empty()
+        {
+            response.content = problem("").content;
+        }
+    }
+    let all: Vec<String> = responses.keys().cloned().collect();
+    add_header(responses, &all, "X-Request-Id", "Names the request in our logs");
+}
+
+fn add_header(
+    responses: &mut BTreeMap<String, RefOr<Response>>,
+    statuses: &[impl AsRef<str>],
+    name: &str,
+    description: &str,
+) {
+    for status in statuses {
+        if let Some(RefOr::T(response)) = responses.get_mut(status.as_ref()) {
+            response.headers.entry(name.to_owned()).or_insert_with(|| RefOr::T(text_header(description)));
         }
     }
 }
@@ -161,9 +188,37 @@ fn problem(description: &str) -> Response {
     response
 }
 
-fn request_id() -> Header {
-    let schema = String::schema();
-    HeaderBuilder::new().schema(Some(schema)).description(Some("Names the request in our logs")).build()
+/// A header that may be sent.
+pub(crate) fn header_parameter(name: &str, description: &str, pattern: Option<&str>) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(description))
+        .required(Required::False)
+        .schema(Some(optional_text(pattern)))
+        .build()
+}
+
+/// The parameter `Idempotency-Key`, with what it does here.
+pub(crate) fn idempotency_key(description: &str) -> Parameter {
+    let form = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#;
+    header_parameter("Idempotency-Key", description, Some(form))
+}
+
+/// A header of an answer.
+pub(crate) fn text_header(description: &str) -> Header {
+    HeaderBuilder::new().schema(Some(String::schema())).description(Some(description)).build()
+}
+
+/// The header of an answer to a request that was carried out before.
+pub(crate) fn replayed(done: &str) -> Header {
+    let description = format!("`true`: {done} before under the same key");
+    HeaderBuilder::new().schema(Some(optional_text(None))).description(Some(description)).build()
+}
+
+fn optional_text(pattern: Option<&str>) -> Object {
+    let either: SchemaType = [Type::String, Type::Null].into_iter().collect();
+    Object::builder().schema_type(either).pattern(pattern).build()
 }
 
 /// Unknown fields are refused, so the schemas of bodies say so.

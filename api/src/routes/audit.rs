@@ -1,16 +1,13 @@
 //! The audit log: who changed keys, credentials, secrets and limits.
 
-use axum::{
-    Json,
-    extract::{RawQuery, State},
-};
+use axum::{Json, extract::State};
 use shared::store::AuditEntry;
 
-use super::Page;
-use crate::{Api, auth::Caller, fields::Fields, problem::Problem};
+use super::{Page, Stretch, page::Cursor};
+use crate::{Api, auth::Caller, problem::Problem};
 
 /// A place in the log.
-struct Place(String);
+pub(crate) struct Place(String);
 
 impl std::str::FromStr for Place {
     type Err = ();
@@ -23,34 +20,22 @@ impl std::str::FromStr for Place {
     }
 }
 
-/// Which stretch of the log.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `list` reads")]
-pub(crate) struct ListQuery {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^[0-9]{1,16}-[0-9]{1,16}$")]
-    after: Option<String>,
+impl Cursor for Place {
+    const PATTERN: &str = "^[0-9]{1,16}-[0-9]{1,16}$";
 }
 
 /// Who changed keys, credentials, webhook secrets and limits, newest first.
 ///
 /// An entry is written before the change; the last 10,000 are kept.
 #[utoipa::path(
-    get, path = "/audit", operation_id = "listAudit", tag = "tenants", params(ListQuery),
+    get, path = "/audit", operation_id = "listAudit", tag = "tenants", params(Stretch::<Place>),
     responses((status = 200, description = "A page of the log", body = Page<AuditEntry>))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     _: Caller,
-    RawQuery(query): RawQuery,
+    Stretch { limit, after }: Stretch<Place>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    let mut fields = Fields::of_query(query.as_deref());
-    let limit = super::jobs::limit(&mut fields);
-    let after = fields.parsed("after", "the `next_cursor` of a page").map(|Place(id)| id);
-    let after = fields.finish(after)?;
-    Ok(Json(api.store.audit_log(after.as_deref(), limit).await?.into()))
+    let after = after.as_ref().map(|Place(id)| id.as_str());
+    Ok(Json(api.store.audit_log(after, limit).await?.into()))
 }

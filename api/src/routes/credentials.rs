@@ -65,7 +65,7 @@ pub(crate) async fn list(
     let credentials =
         tenant.credentials(&api.config.sealer).map_err(|error| Problem::internal(error.to_string()))?;
     let items = credentials.iter().map(|(name, value)| Credential::of(name, value)).collect();
-    Ok(Json(shared::store::Page { items, next: None }.into()))
+    Ok(Json(Page::whole(items)))
 }
 
 /// Body of `PUT /credentials/{name}`.

@@ -46,7 +46,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let deliveries = api.store.deliveries(caller.tenant(), id).await?;
     let data = deliveries.ok_or_else(|| Problem::no_such("job"))?;
-    Ok(Json(Page { data, has_more: false, next_cursor: None }))
+    Ok(Json(Page::whole(data)))
 }
 
 /// Send a webhook again.

@@ -13,22 +13,24 @@ use shared::{
     job::{Job, JobKind, JobStatus},
     journal::StepView,
     limits,
-    queue::enqueue,
     store::{CancelAnswer, EraseAnswer, JobFilter, SubmitError},
 };
 
-use super::{Accepted, Id, Page, RETRY_AFTER, precondition, tagged};
+use super::{
+    Id, Page, RETRY_AFTER, Stretch,
+    accepted::{self, Asked, Makes},
+    tags::{IfMatch, IfNoneMatch, precondition, tagged},
+};
 use crate::{
     Api,
     auth::Caller,
-    edge::Trace,
     fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
     requests, wait,
 };
 
-/// Which jobs, and which stretch of their list.
+/// Which jobs.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what `list` reads")]
@@ -40,17 +42,11 @@ pub(crate) struct ListQuery {
     /// Only of this workflow.
     #[param(pattern = "^wf_[0-9a-f]{32}$")]
     workflow_id: Option<String>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^job_[0-9a-f]{32}$")]
-    after: Option<String>,
 }
 
 /// List jobs, newest first, without input and result.
 #[utoipa::path(
-    get, path = "/jobs", operation_id = "listJobs", tag = "jobs", params(ListQuery),
+    get, path = "/jobs", operation_id = "listJobs", tag = "jobs", params(ListQuery, Stretch::<JobId>),
     responses((status = 200, description = "A page of jobs", body = Page<Job>))
 )]
 pub(crate) async fn list(
@@ -64,9 +60,8 @@ pub(crate) async fn list(
         kind: fields.parsed::<Kind>("kind", "generate or execute").map(|Kind(kind)| kind),
         workflow_id: fields.parsed("workflow_id", "the id of a workflow"),
     };
-    let limit = limit(&mut fields);
-    let after = fields.parsed("after", "the `next_cursor` of a page");
-    let (filter, after) = fields.finish((filter, after))?;
+    let stretch = Stretch::take(&mut fields);
+    let (filter, Stretch { limit, after }) = fields.finish((filter, stretch))?;
     let page = api.store.jobs(caller.tenant(), &filter, after, limit).await?;
     Ok(Json(page.into()))
 }
@@ -82,12 +77,6 @@ impl std::str::FromStr for Kind {
     }
 }
 
-/// The page's size.
-pub(super) fn limit(fields: &mut Fields) -> usize {
-    let limit = fields.integer("limit", 1..=limits::PAGE_ITEMS_MAX as u64);
-    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(limits::PAGE_ITEMS_DEFAULT)
-}
-
 /// One job.
 ///
 /// With `?wait=N` the answer comes when the job is final, or after N s with its state by then.
@@ -96,14 +85,12 @@ pub(super) fn limit(fields: &mut Fields) -> usize {
     params(
         ("id" = String, Path, description = "The job"),
         ("wait" = Option<u32>, Query, description = "Seconds to wait for the end of the job", minimum = 0, maximum = 60),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags the client has")
+        IfNoneMatch
     ),
     responses(
         (status = 200, description = "The job", body = Job, headers(
-            ("ETag" = String, description = "Its entity tag"),
             ("Retry-After" = Option<u32>, description = "Seconds until it is worth asking again; not when it is final")
-        )),
-        (status = 304, description = "Unchanged", headers(("ETag" = String, description = "Its entity tag")))
+        ))
     )
 )]
 pub(crate) async fn get(
@@ -160,24 +147,12 @@ pub(crate) async fn cancel(
     post, path = "/jobs/{id}/retry", operation_id = "retryJob", tag = "jobs",
     params(
         ("id" = String, Path, description = "The job to repeat"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key makes one job", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+        Makes::<accepted::Repetition>
     ),
     responses(
-        (status = 202, description = "Accepted", body = Job, headers(
-            ("Location" = String, description = "The new job"),
-            ("Operation-Location" = String, description = "The new job"),
-            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Job, headers(
-            ("Location" = String, description = "The new job"),
-            ("Operation-Location" = String, description = "The new job"),
-            ("Preference-Applied" = String, description = "The wait that was granted"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 409, description = "`job_not_final`, `workflow_not_ready` when the workflow was deleted, or `too_many_versions`", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
-        (status = 429, description = "Too many jobs are waiting; see `Retry-After`", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        Makes<accepted::Repetition>,
+        (status = 409, description = "`job_not_final`, `workflow_not_ready` when the workflow was deleted, or `too_many_versions`"),
+        (status = 429, description = "Too many jobs are waiting; see `Retry-After`")
     )
 )]
 pub(crate) async fn retry(
@@ -185,8 +160,7 @@ pub(crate) async fn retry(
     caller: Caller,
     Id(id): Id<JobId>,
     idempotency: Idempotency,
-    trace: Trace,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant();
     let status = api.store.job_status(tenant, id).await?;
@@ -199,28 +173,14 @@ pub(crate) async fn retry(
         None => None,
     };
     let source = version.map(|version| version.source);
-    let mut submission = requests::retry(spec, source, idempotency, &api.config.jobs);
-    submission.job.trace = Some(trace.0);
-    let submitted = enqueue(&api.store, submission).await;
-    let submitted = submitted.map_err(|error| match error {
+    let submission = requests::retry(spec, source, idempotency, &api.config.jobs);
+    let submitted = asked.submit(&api, submission).await.map_err(|error| match error {
         SubmitError::UnknownWorkflow => {
             Problem::new(Code::WorkflowNotReady, "The job's workflow was deleted.")
         }
         error => error.into(),
     })?;
-
-    let patience = wait::preferred(&headers);
-    wait::until_final(&api, tenant, submitted.job_id, patience).await?;
-    let job = api.store.job(tenant, submitted.job_id).await?.ok_or_else(|| Problem::no_such("job"))?;
-    let accepted = Accepted {
-        done: !patience.is_zero() && job.status.is_final(),
-        object: job,
-        replayed: submitted.replayed,
-        location: format!("/jobs/{}", submitted.job_id),
-        operation: format!("/jobs/{}", submitted.job_id),
-        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
-    };
-    Ok(accepted.into_response())
+    asked.job(&api, tenant, &submitted).await
 }
 
 /// Erase a final job: input, result, log, events, steps and deliveries.
@@ -230,12 +190,12 @@ pub(crate) async fn retry(
     delete, path = "/jobs/{id}", operation_id = "deleteJob", tag = "jobs",
     params(
         ("id" = String, Path, description = "The job"),
-        ("If-Match" = Option<String>, Header, description = "Entity tags of the job; another state of it is 412")
+        IfMatch::<JobId>
     ),
     responses(
         (status = 204, description = "Nothing is left of it"),
-        (status = 409, description = "`job_not_final`: cancel it first", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "The job has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        (status = 409, description = "`job_not_final`: cancel it first"),
+        IfMatch<JobId>
     )
 )]
 pub(crate) async fn delete(
@@ -283,5 +243,5 @@ pub(crate) async fn steps(
     Id(id): Id<JobId>,
 ) -> Result<Json<Page<StepView>>, Problem> {
     let steps = api.store.steps(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
-    Ok(Json(Page { data: steps, has_more: false, next_cursor: None }))
+    Ok(Json(Page::whole(steps)))
 }

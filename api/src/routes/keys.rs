@@ -17,7 +17,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{Id, Page};
+use super::{Id, Page, Stretch};
 use crate::{
     Api,
     auth::Caller,
@@ -139,7 +139,7 @@ pub(crate) async fn create(
     Ok(CreatedKey::from(created).into_response())
 }
 
-/// Which keys, and which stretch of their list.
+/// Which keys.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what `list` reads")]
@@ -147,17 +147,11 @@ pub(crate) struct ListQuery {
     /// Only of this tenant.
     #[param(pattern = "^[a-z0-9_-]{1,40}$")]
     tenant: Option<String>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^key_[0-9a-f]{32}$")]
-    after: Option<String>,
 }
 
 /// List API keys, newest first, without their secrets.
 #[utoipa::path(
-    get, path = "/keys", operation_id = "listKeys", tag = "keys", params(ListQuery),
+    get, path = "/keys", operation_id = "listKeys", tag = "keys", params(ListQuery, Stretch::<KeyId>),
     responses((status = 200, description = "A page of keys", body = Page<KeyRecord>))
 )]
 pub(crate) async fn list(
@@ -167,9 +161,8 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<KeyRecord>>, Problem> {
     let mut fields = Fields::of_query(query.as_deref());
     let tenant: Option<TenantId> = fields.parsed("tenant", TENANT_NAME);
-    let limit = super::jobs::limit(&mut fields);
-    let after = fields.parsed("after", "the `next_cursor` of a page");
-    let (tenant, after) = fields.finish((tenant, after))?;
+    let stretch = Stretch::take(&mut fields);
+    let (tenant, Stretch { limit, after }) = fields.finish((tenant, stretch))?;
     Ok(Json(api.store.keys(tenant.as_ref(), after, limit).await?.into()))
 }
 

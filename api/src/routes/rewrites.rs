@@ -1,19 +1,17 @@
 //! Another program for a workflow: regenerated, or gone on with after its questions were answered.
 
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse as _, Response},
-};
+use axum::{extract::State, response::Response};
 use shared::{
     id::WorkflowId,
     job::{JobKind, JobStatus},
-    queue::enqueue,
-    store::Submission,
+    store::SubmitError,
     workflow::{Question, Workflow, WorkflowStatus},
 };
 
-use super::{Accepted, Id};
+use super::{
+    Id,
+    accepted::{self, Asked, Makes},
+};
 use crate::{
     Api,
     auth::Caller,
@@ -21,7 +19,6 @@ use crate::{
     idempotency::Idempotency,
     problem::{Code, Problem},
     requests::{Answers, Regeneration},
-    wait,
 };
 
 /// Write the program of a workflow anew.
@@ -34,23 +31,11 @@ use crate::{
     request_body = Regeneration,
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body make one version", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+        Makes::<accepted::NextProgram>
     ),
     responses(
-        (status = 202, description = "Accepted; the program is being made", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that makes its program"),
-            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that made its program"),
-            ("Preference-Applied" = String, description = "The wait that was granted"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 409, description = "`too_many_versions`: the workflow has 1,000 versions", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        Makes<accepted::NextProgram>,
+        (status = 409, description = "`too_many_versions`: the workflow has 1,000 versions")
     )
 )]
 pub(crate) async fn regenerate(
@@ -58,7 +43,7 @@ pub(crate) async fn regenerate(
     caller: Caller,
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
-    headers: HeaderMap,
+    asked: Asked,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let request = Regeneration::read(fields, &api.config)?;
@@ -75,7 +60,8 @@ pub(crate) async fn regenerate(
     let answers = api.store.answers(caller.tenant(), id).await?;
     let described = (id, workflow.description);
     let submission = request.submission(caller.tenant(), described, answers, idempotency, &api.config.jobs);
-    accept(&api, &caller, id, submission, &headers).await
+    let submitted = asked.submit(&api, submission).await?;
+    asked.workflow(&api, caller.tenant(), &submitted).await
 }
 
 /// Answer the questions of a workflow; its generation goes on.
@@ -83,23 +69,11 @@ pub(crate) async fn regenerate(
     post, path = "/workflows/{id}/answers", operation_id = "answerQuestions", tag = "workflows", request_body = Answers,
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body make one version", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+        Makes::<accepted::NextProgram>
     ),
     responses(
-        (status = 202, description = "Accepted; the program is being made", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that makes its program"),
-            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that made its program"),
-            ("Preference-Applied" = String, description = "The wait that was granted"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 409, description = "`no_open_questions`: nothing was asked; or `too_many_versions`", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        Makes<accepted::NextProgram>,
+        (status = 409, description = "`no_open_questions`: nothing was asked; or `too_many_versions`")
     )
 )]
 pub(crate) async fn answer(
@@ -107,7 +81,7 @@ pub(crate) async fn answer(
     caller: Caller,
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
-    headers: HeaderMap,
+    asked: Asked,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let request = Answers::read(fields, &api.config)?;
@@ -135,12 +109,14 @@ pub(crate) async fn answer(
         if let Some(creates) = &mut submission.creates {
             creates.after = Some(0);
         }
-        return match accept(&api, &caller, id, submission, &headers).await {
-            Err(refused) if refused.status() == StatusCode::PRECONDITION_FAILED => Err(problem),
-            answer => answer,
+        return match asked.submit(&api, submission).await {
+            Ok(submitted) => asked.workflow(&api, caller.tenant(), &submitted).await,
+            Err(SubmitError::Changed) => Err(problem),
+            Err(error) => Err(error.into()),
         };
     }
-    accept(&api, &caller, id, submission, &headers).await
+    let submitted = asked.submit(&api, submission).await?;
+    asked.workflow(&api, caller.tenant(), &submitted).await
 }
 
 async fn known(api: &Api, caller: &Caller, id: WorkflowId) -> Result<Workflow, Problem> {
@@ -159,25 +135,4 @@ async fn open_questions(api: &Api, caller: &Caller, workflow: &Workflow) -> Resu
     let version = api.store.version_view(caller.tenant(), workflow.id, newest).await?;
     let asks = version.filter(|version| version.status == WorkflowStatus::NeedsClarification);
     Ok(asks.map(|version| version.questions).unwrap_or_default())
-}
-
-async fn accept(
-    api: &Api,
-    caller: &Caller,
-    id: WorkflowId,
-    submission: Submission,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let submitted = enqueue(&api.store, submission).await?;
-    let patience = wait::preferred(headers);
-    let status = wait::until_final(api, caller.tenant(), submitted.job_id, patience).await?;
-    let accepted = Accepted {
-        object: known(api, caller, id).await?,
-        done: !patience.is_zero() && status.is_some_and(JobStatus::is_final),
-        replayed: submitted.replayed,
-        location: format!("/workflows/{id}"),
-        operation: format!("/jobs/{}", submitted.job_id),
-        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
-    };
-    Ok(accepted.into_response())
 }

@@ -1,9 +1,6 @@
 //! Tenants as the operator sees them: what is set for each, beside the configuration's defaults.
 
-use axum::{
-    Extension, Json,
-    extract::{RawQuery, State},
-};
+use axum::{Extension, Json, extract::State};
 use serde::Serialize;
 use shared::{
     id::TenantId,
@@ -14,7 +11,7 @@ use shared::{
 };
 use utoipa::ToSchema;
 
-use super::{Id, Page, keys::TENANT_NAME};
+use super::{Id, Page, Stretch};
 use crate::{
     Api, auth::Caller, body::JsonBody, config::LIMIT_MAX, edge::RequestId, fields::Fields, problem::Problem,
 };
@@ -53,33 +50,16 @@ impl From<Tenant> for TenantView {
     }
 }
 
-/// Which stretch of the list of tenants.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `list` reads")]
-pub(crate) struct ListQuery {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^[a-z0-9_-]{1,40}$")]
-    after: Option<String>,
-}
-
 /// List tenants, by name.
 #[utoipa::path(
-    get, path = "/tenants", operation_id = "listTenants", tag = "tenants", params(ListQuery),
+    get, path = "/tenants", operation_id = "listTenants", tag = "tenants", params(Stretch::<TenantId>),
     responses((status = 200, description = "A page of tenants", body = Page<TenantView>))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     _: Caller,
-    RawQuery(query): RawQuery,
+    Stretch { limit, after }: Stretch<TenantId>,
 ) -> Result<Json<Page<TenantView>>, Problem> {
-    let mut fields = Fields::of_query(query.as_deref());
-    let limit = super::jobs::limit(&mut fields);
-    let after: Option<TenantId> = fields.parsed("after", TENANT_NAME);
-    let after = fields.finish(after)?;
     let page = api.store.tenants(after.as_ref(), limit).await?;
     let items = page.items.into_iter().map(TenantView::from).collect();
     Ok(Json(store::Page { items, next: page.next }.into()))

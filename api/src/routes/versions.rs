@@ -1,6 +1,6 @@
 //! Versions of a workflow: listed, read, compared, and made from the client's own code.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use axum::{
     Json,
@@ -8,20 +8,23 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use shared::{id::WorkflowId, job::JobStatus, queue::enqueue, store::VersionView, workflow::Workflow};
+use shared::{id::WorkflowId, store::VersionView};
 use similar::{Algorithm, TextDiff};
 
-use super::{Accepted, Id, Page, precondition, tagged};
+use super::{
+    Id, Page, Stretch,
+    accepted::{self, Asked, Makes},
+    page::Cursor,
+    tags::{IfMatch, IfNoneMatch, precondition, tagged},
+};
 use crate::{
     Api,
     auth::Caller,
     body::JsonBody,
-    edge::Trace,
     fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
     requests::NewCode,
-    wait,
 };
 
 /// 500 ms for a comparison; then the rest is shown as replaced instead of searched for what is alike.
@@ -47,35 +50,37 @@ impl<S: Sync + Send> FromRequestParts<S> for VersionPath {
     }
 }
 
-/// Which stretch of the list of versions.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `list` reads")]
-pub(crate) struct ListQuery {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^[1-9][0-9]{0,8}$")]
-    after: Option<String>,
+/// The number of a version, as the cursor of a list.
+pub(crate) struct Number(u32);
+
+impl FromStr for Number {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.parse() {
+            Ok(number @ 1..=999_999_999) => Ok(Self(number)),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Cursor for Number {
+    const PATTERN: &str = "^[1-9][0-9]{0,8}$";
 }
 
 /// List the versions of a workflow, newest first, without programs.
 #[utoipa::path(
     get, path = "/workflows/{id}/versions", operation_id = "listVersions", tag = "workflows",
-    params(("id" = String, Path, description = "The workflow"), ListQuery),
+    params(("id" = String, Path, description = "The workflow"), Stretch::<Number>),
     responses((status = 200, description = "A page of versions", body = Page<VersionView>))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Id(id): Id<WorkflowId>,
-    RawQuery(query): RawQuery,
+    Stretch { limit, after }: Stretch<Number>,
 ) -> Result<Json<Page<VersionView>>, Problem> {
-    let mut fields = Fields::of_query(query.as_deref());
-    let limit = super::jobs::limit(&mut fields);
-    let after = fields.integer("after", 1..=999_999_999).and_then(|after| u32::try_from(after).ok());
-    let (limit, after) = fields.finish((limit, after))?;
+    let after = after.map(|Number(after)| after);
     let page = api.store.versions(caller.tenant(), id, after, limit).await?;
     Ok(Json(page.ok_or_else(|| Problem::no_such("workflow"))?.into()))
 }
@@ -88,11 +93,10 @@ pub(crate) async fn list(
     params(
         ("id" = String, Path, description = "The workflow"),
         ("n" = u32, Path, description = "The version's number", minimum = 1),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags the client has")
+        IfNoneMatch
     ),
     responses(
-        (status = 200, description = "The version", body = VersionView, headers(("ETag" = String, description = "Its entity tag"))),
-        (status = 304, description = "Unchanged", headers(("ETag" = String, description = "Its entity tag")))
+        (status = 200, description = "The version", body = VersionView)
     )
 )]
 pub(crate) async fn get(
@@ -119,7 +123,7 @@ async fn read(api: &Api, caller: &Caller, id: WorkflowId, version: u32) -> Resul
     ),
     responses(
         (status = 200, description = "The changes; empty when there are none", body = String, content_type = "text/x-diff"),
-        (status = 409, description = "`workflow_not_ready`: one of the versions has no program", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        (status = 409, description = "`workflow_not_ready`: one of the versions has no program")
     )
 )]
 pub(crate) async fn diff(
@@ -161,25 +165,13 @@ fn unified(old: &str, new: &str, (old_name, new_name): &(String, String)) -> Str
     put, path = "/workflows/{id}/code", operation_id = "replaceCode", tag = "workflows", request_body = NewCode,
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("If-Match" = Option<String>, Header, description = "Entity tags of the workflow; another state of it is 412"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body make one version", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+        IfMatch::<WorkflowId>,
+        Makes::<accepted::CodeCheck>
     ),
     responses(
-        (status = 202, description = "Accepted; the code is being checked", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that checks the code"),
-            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that checked the code"),
-            ("Preference-Applied" = String, description = "The wait that was granted"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 409, description = "`too_many_versions`: the workflow has 1,000 versions", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
-        (status = 412, description = "The workflow has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        Makes<accepted::CodeCheck>,
+        (status = 409, description = "`too_many_versions`: the workflow has 1,000 versions"),
+        IfMatch<WorkflowId>
     )
 )]
 pub(crate) async fn replace_code(
@@ -187,7 +179,7 @@ pub(crate) async fn replace_code(
     caller: Caller,
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
-    trace: Trace,
+    asked: Asked,
     headers: HeaderMap,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
@@ -204,22 +196,9 @@ pub(crate) async fn replace_code(
         Err(problem) => return Err(problem),
     };
     let (tenant, description) = (caller.tenant(), workflow.description);
-    let mut submission = request.submission(tenant, id, description, after, idempotency, &api.config.jobs);
-    submission.job.trace = Some(trace.0);
-    let submitted = enqueue(&api.store, submission).await?;
-
-    let patience = wait::preferred(&headers);
-    let status = wait::until_final(&api, tenant, submitted.job_id, patience).await?;
-    let workflow = api.store.workflow(tenant, id).await?;
-    let accepted = Accepted {
-        object: workflow.ok_or_else(|| Problem::no_such("workflow"))?,
-        done: !patience.is_zero() && status.is_some_and(JobStatus::is_final),
-        replayed: submitted.replayed,
-        location: format!("/workflows/{id}"),
-        operation: format!("/jobs/{}", submitted.job_id),
-        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
-    };
-    Ok(accepted.into_response())
+    let submission = request.submission(tenant, id, description, after, idempotency, &api.config.jobs);
+    let submitted = asked.submit(&api, submission).await?;
+    asked.workflow(&api, tenant, &submitted).await
 }
 
 #[cfg(test)]

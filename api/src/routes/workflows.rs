@@ -2,30 +2,28 @@
 
 use axum::{
     Json,
-    extract::{RawQuery, State},
+    extract::State,
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use shared::{
     id::WorkflowId,
-    job::{Job, JobStatus},
-    limits,
-    queue::enqueue,
     store::ChangeAnswer,
     workflow::{Workflow, WorkflowStatus},
 };
 
-use super::{Accepted, Id, Page, precondition, tagged};
+use super::{
+    Id, Page, Stretch,
+    accepted::{self, Asked, Makes},
+    tags::{IfMatch, IfNoneMatch, precondition, tagged},
+};
 use crate::{
     Api,
     auth::Caller,
     body::JsonBody,
-    edge::Trace,
-    fields::Fields,
     idempotency::Idempotency,
     problem::{Code, Problem},
     requests::{NewRun, NewWorkflow, WorkflowPatch},
-    wait,
 };
 
 /// Describe a workflow.
@@ -35,78 +33,35 @@ use crate::{
 #[utoipa::path(
     post, path = "/workflows", operation_id = "createWorkflow", tag = "workflows", request_body = NewWorkflow,
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer the same workflow", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+        Makes::<accepted::NewProgram>
     ),
     responses(
-        (status = 202, description = "Accepted; the program is being made", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that makes its program"),
-            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Workflow, headers(
-            ("Location" = String, description = "The workflow"),
-            ("Operation-Location" = String, description = "The job that made its program"),
-            ("Preference-Applied" = String, description = "The wait that was granted"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        ))
+        Makes<accepted::NewProgram>
     )
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
     idempotency: Idempotency,
-    trace: Trace,
-    headers: HeaderMap,
+    asked: Asked,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let request = NewWorkflow::read(fields, &api.config)?;
-    let mut submission = request.submission(caller.tenant(), idempotency, &api.config.jobs);
-    submission.job.trace = Some(trace.0);
-    let submitted = enqueue(&api.store, submission).await?;
-
-    let patience = wait::preferred(&headers);
-    let status = wait::until_final(&api, caller.tenant(), submitted.job_id, patience).await?;
-    let workflow = api.store.workflow(caller.tenant(), submitted.workflow_id).await?;
-    let accepted = Accepted {
-        object: workflow.ok_or_else(|| Problem::no_such("workflow"))?,
-        done: !patience.is_zero() && status.is_some_and(JobStatus::is_final),
-        replayed: submitted.replayed,
-        location: format!("/workflows/{}", submitted.workflow_id),
-        operation: format!("/jobs/{}", submitted.job_id),
-        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
-    };
-    Ok(accepted.into_response())
-}
-
-/// Which stretch of the list of workflows.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `list` reads")]
-pub(crate) struct ListQuery {
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<u32>,
-    /// `next_cursor` of the previous page.
-    #[param(pattern = "^wf_[0-9a-f]{32}$")]
-    after: Option<String>,
+    let submission = request.submission(caller.tenant(), idempotency, &api.config.jobs);
+    let submitted = asked.submit(&api, submission).await?;
+    asked.workflow(&api, caller.tenant(), &submitted).await
 }
 
 /// List workflows, newest first, without code and job.
 #[utoipa::path(
-    get, path = "/workflows", operation_id = "listWorkflows", tag = "workflows", params(ListQuery),
+    get, path = "/workflows", operation_id = "listWorkflows", tag = "workflows", params(Stretch::<WorkflowId>),
     responses((status = 200, description = "A page of workflows", body = Page<Workflow>))
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    RawQuery(query): RawQuery,
+    Stretch { limit, after }: Stretch<WorkflowId>,
 ) -> Result<Json<Page<Workflow>>, Problem> {
-    let mut fields = Fields::of_query(query.as_deref());
-    let limit = super::jobs::limit(&mut fields);
-    let after = fields.parsed("after", "the `next_cursor` of a page");
-    let (limit, after) = fields.finish((limit, after))?;
     let page = api.store.workflows(caller.tenant(), after, limit).await?;
     Ok(Json(page.into()))
 }
@@ -116,11 +71,10 @@ pub(crate) async fn list(
     get, path = "/workflows/{id}", operation_id = "getWorkflow", tag = "workflows",
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("If-None-Match" = Option<String>, Header, description = "Entity tags the client has")
+        IfNoneMatch
     ),
     responses(
-        (status = 200, description = "The workflow", body = Workflow, headers(("ETag" = String, description = "Its entity tag"))),
-        (status = 304, description = "Unchanged", headers(("ETag" = String, description = "Its entity tag")))
+        (status = 200, description = "The workflow", body = Workflow)
     )
 )]
 pub(crate) async fn get(
@@ -144,11 +98,11 @@ const CHANGE_TRIES: usize = 5;
     patch, path = "/workflows/{id}", operation_id = "changeWorkflow", tag = "workflows", request_body = WorkflowPatch,
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("If-Match" = Option<String>, Header, description = "Entity tags of the workflow; another state of it is 412")
+        IfMatch::<WorkflowId>
     ),
     responses(
         (status = 200, description = "The workflow", body = Workflow, headers(("ETag" = String, description = "Its entity tag"))),
-        (status = 412, description = "The workflow has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        IfMatch<WorkflowId>
     )
 )]
 pub(crate) async fn change(
@@ -200,11 +154,11 @@ async fn check_precondition(
     delete, path = "/workflows/{id}", operation_id = "deleteWorkflow", tag = "workflows",
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("If-Match" = Option<String>, Header, description = "Entity tags of the workflow; another state of it is 412")
+        IfMatch::<WorkflowId>
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 412, description = "The workflow has changed since it was read", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        IfMatch<WorkflowId>
     )
 )]
 pub(crate) async fn delete(
@@ -237,23 +191,11 @@ const CANCEL_ROUNDS: usize = 20;
     post, path = "/workflows/{id}/execute", operation_id = "executeWorkflow", tag = "workflows", request_body = NewRun,
     params(
         ("id" = String, Path, description = "The workflow"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body answer the same job", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: answer when the job is final, after N s (at most 60) at the latest")
+        Makes::<accepted::Run>
     ),
     responses(
-        (status = 202, description = "Accepted", body = Job, headers(
-            ("Location" = String, description = "The job"),
-            ("Operation-Location" = String, description = "The job"),
-            ("Retry-After" = u32, description = "Seconds until it is worth asking again"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 200, description = "The job ended within the time of `Prefer: wait`", body = Job, headers(
-            ("Location" = String, description = "The job"),
-            ("Operation-Location" = String, description = "The job"),
-            ("Preference-Applied" = String, description = "The wait that was granted"),
-            ("Idempotent-Replayed" = Option<String>, description = "`true`: accepted before under the same key")
-        )),
-        (status = 409, description = "`workflow_not_ready`: there is no program to run (yet)", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        Makes<accepted::Run>,
+        (status = 409, description = "`workflow_not_ready`: there is no program to run (yet)")
     )
 )]
 pub(crate) async fn execute(
@@ -261,30 +203,15 @@ pub(crate) async fn execute(
     caller: Caller,
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
-    trace: Trace,
-    headers: HeaderMap,
+    asked: Asked,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let run = NewRun::read(fields, &api.config)?;
     own_files(&api, &caller, run.file_ids()).await?;
     let version = ready_version(&api, &caller, id, run.version()).await?;
-    let mut submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
-    submission.job.trace = Some(trace.0);
-    let submitted = enqueue(&api.store, submission).await?;
-
-    let patience = wait::preferred(&headers);
-    wait::until_final(&api, caller.tenant(), submitted.job_id, patience).await?;
-    let job = api.store.job(caller.tenant(), submitted.job_id).await?;
-    let job = job.ok_or_else(|| Problem::no_such("job"))?;
-    let accepted = Accepted {
-        done: !patience.is_zero() && job.status.is_final(),
-        object: job,
-        replayed: submitted.replayed,
-        location: format!("/jobs/{}", submitted.job_id),
-        operation: format!("/jobs/{}", submitted.job_id),
-        preference: (!patience.is_zero()).then(|| wait::preference_applied(patience)),
-    };
-    Ok(accepted.into_response())
+    let submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
+    let submitted = asked.submit(&api, submission).await?;
+    asked.job(&api, caller.tenant(), &submitted).await
 }
 
 /// A run may use the caller's own files only.
@@ -327,6 +254,3 @@ async fn ready_version(
         None => Err(Problem::no_such("version of this workflow")),
     }
 }
-
-const _: () =
-    assert!(limits::PAGE_ITEMS_MAX == 100 && limits::PAGE_ITEMS_DEFAULT == 20, "as documented above");

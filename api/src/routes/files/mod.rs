@@ -17,6 +17,7 @@ use shared::{
     store::{File, FileStatus},
     time::Timestamp,
 };
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use self::content::Content;
 use super::{Id, Named};
@@ -24,6 +25,7 @@ use crate::{
     Api,
     auth::Caller,
     idempotency,
+    openapi::idempotency_key,
     problem::{Code, Problem},
     uploads,
 };
@@ -37,6 +39,15 @@ pub(crate) struct UploadForm {
     file: Vec<u8>,
 }
 
+/// The parameter `Idempotency-Key` of an upload.
+struct FileKey;
+
+impl utoipa::IntoParams for FileKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key("The same key and file answer the same file")]
+    }
+}
+
 /// Upload a file.
 ///
 /// It goes straight through to Paradigm, which reads it; when `status` is `ready`, runs can search and analyse it by
@@ -44,14 +55,14 @@ pub(crate) struct UploadForm {
 #[utoipa::path(
     post, path = "/files", operation_id = "uploadFile", tag = "files",
     request_body(content = UploadForm, content_type = "multipart/form-data"),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and file answer the same file", pattern = r#"^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~][ -~]{0,254})$"#)),
+    params(FileKey),
     responses(
         (status = 201, description = "Uploaded; it is being read", body = File, headers(
             ("Location" = String, description = "The file"),
             ("Idempotent-Replayed" = Option<String>, description = "`true`: uploaded before under the same key")
         )),
-        (status = 501, description = "`not_configured`: this account has no key for Paradigm", body = crate::problem::ProblemBody, content_type = "application/problem+json"),
-        (status = 502, description = "`provider_error`: Paradigm did not take it", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        (status = 501, description = "`not_configured`: this account has no key for Paradigm"),
+        (status = 502, description = "`provider_error`: Paradigm did not take it")
     )
 )]
 pub(crate) async fn upload(
@@ -143,7 +154,7 @@ pub(crate) async fn get(
     params(("id" = String, Path, description = "The file")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 502, description = "`provider_error`: Paradigm did not delete it", body = crate::problem::ProblemBody, content_type = "application/problem+json")
+        (status = 502, description = "`provider_error`: Paradigm did not delete it")
     )
 )]
 pub(crate) async fn delete(
