@@ -237,7 +237,8 @@ pub struct Sandbox {
 pub struct Replay {
     /// Tool calls answered from the journal instead of being made again.
     pub reused: u64,
-    /// The attempt asked for other calls, or in another order, than the one before it.
+    /// The attempt asked for other calls, or in another order, than the one before it; or that one was recorded under
+    /// another program or with another build's tools. It is a fresh run that reused what it could.
     pub diverged: bool,
 }
 

@@ -32,6 +32,15 @@ pub enum EntryState {
     Error,
 }
 
+/// What an entry was recorded under, as short digests: it answers for another attempt only as far as these agree.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Of the program and its input.
+    pub run: String,
+    /// Of the tool, as the build that called it had it; empty for a step.
+    pub tool: String,
+}
+
 /// One entry of a job's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -77,22 +86,26 @@ pub struct Entry {
     pub provider: Option<String>,
     /// The attempt that made the call.
     pub attempt: u32,
+    /// What it was recorded under; empty in records of builds that did not note it.
+    #[serde(default)]
+    pub origin: Origin,
     /// A later attempt was answered from this entry.
     #[serde(default)]
     pub replayed: bool,
+}
+
+/// A short name of this text, the same in every build.
+pub fn short_digest(text: &str) -> String {
+    let mut hex = format!("{:x}", Sha256::digest(text));
+    hex.truncate(32); // 128 bits: nobody finds two texts of one name by chance
+    hex
 }
 
 /// The key of a call: tool, arguments, and how often the same call was made before in this attempt. The same
 /// prompt sent three times is three entries.
 pub fn call_key(tool: &str, arguments: &Map<String, Value>, occurrence: u32) -> String {
     let canonical = Value::Object(arguments.clone()).to_string(); // serde_json's map keeps keys sorted
-    let digest = Sha256::digest(canonical.as_bytes());
-    let hex: String = digest.iter().take(16).fold(String::new(), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    format!("{tool}:{hex}:{occurrence}")
+    format!("{tool}:{}:{occurrence}", short_digest(&canonical))
 }
 
 /// A tool call or named step as clients see it.

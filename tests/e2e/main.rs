@@ -16,6 +16,7 @@ mod files;
 mod generation;
 mod listing;
 mod offline;
+mod origins;
 mod peers;
 mod problems;
 mod programs;

@@ -35,11 +35,11 @@ async def execute_workflow(user_input):
 ";
 
 /// A short lease: the tests wait for its end.
-fn builder() -> Builder {
+pub fn builder() -> Builder {
     Stack::builder().env("LEASE_MS", "1500")
 }
 
-async fn begin(stack: &Stack, workflow: &str, input: &str) -> String {
+pub async fn begin(stack: &Stack, workflow: &str, input: &str) -> String {
     stack::id(&stack.execute(workflow, &json!({"user_input": input})).await.expect(202))
 }
 
@@ -51,7 +51,7 @@ async fn replace_worker(stack: &mut Stack) {
 }
 
 /// The job's tool calls in the order of their seq.
-async fn steps(stack: &Stack, job: &str) -> Vec<Value> {
+pub async fn steps(stack: &Stack, job: &str) -> Vec<Value> {
     let steps = stack.client().get(&format!("/jobs/{job}/steps")).await.expect(200);
     let mut calls = steps["data"].as_array().expect("a list").clone();
     calls.retain(|step| step["kind"] == "tool_call");
@@ -59,7 +59,7 @@ async fn steps(stack: &Stack, job: &str) -> Vec<Value> {
 }
 
 /// How often each question was asked.
-fn asked(stack: &Stack) -> BTreeMap<String, usize> {
+pub fn asked(stack: &Stack) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for search in stack.paradigm.searches().all() {
         *counts.entry(search.query).or_default() += 1;

@@ -15,6 +15,7 @@ use crate::{
     cell::{FailureCode, RunEnd, RunFailure, RunReport, RunSpec, RunTask},
     consume::Outcome,
     environment::Environment,
+    origin::RunOrigin,
     patience,
     recorder::{Closed, Recorder},
     tools::ToolHost,
@@ -37,7 +38,8 @@ pub async fn execute(environment: &Arc<Environment>, job: &JobSpec, attempt: &At
         None => return Outcome::Ours("the program does not read".to_owned()),
     };
     let time = TimeBox::of(job, attempt);
-    let Some(recorder) = Recorder::start(environment, &job.tenant, job_id, attempt).await else {
+    let origin = RunOrigin::of(&program, &input);
+    let Some(recorder) = Recorder::start(environment, &job.tenant, job_id, attempt, origin).await else {
         return Outcome::Ours("the journal does not read".to_owned());
     };
     let asked = job.trace.unwrap_or_else(TraceContext::new_root);

@@ -20,6 +20,7 @@ pub mod environment;
 pub mod execute;
 pub mod generate;
 pub mod guard;
+pub mod origin;
 pub mod outside;
 pub mod patience;
 pub mod presence;

@@ -16,14 +16,14 @@ use serde_json::{Map, Value, json};
 use shared::{
     id::{JobId, TenantId},
     job::{EntryId, Usage},
-    journal::{Entry, EntryKind, EntryState, call_key},
+    journal::{Entry, EntryKind, EntryState, Origin, call_key},
     queue::{Attempt, StopReason},
     store::{DailyLimits, Progress, ProgressAnswer, Spending, Store},
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{budget, environment::Environment, patience, replay::Replay};
+use crate::{budget, environment::Environment, origin::RunOrigin, patience, replay::Replay};
 
 /// 200 ms between writes of printed text and steps: live enough for a reader, rare enough for Redis.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -42,6 +42,7 @@ struct Inner {
     log_bytes_max: u64,
     tokens_max: u64,
     daily: DailyLimits,
+    origin: RunOrigin,
     state: Mutex<State>,
     replay: Replay,
     /// Held from taking printed text until it is written, so that text keeps its order.
@@ -129,6 +130,7 @@ impl Recorder {
         tenant: &TenantId,
         job: JobId,
         attempt: &Attempt,
+        origin: RunOrigin,
     ) -> Option<Self> {
         let store = environment.store.clone();
         let mut state = State::default();
@@ -147,7 +149,8 @@ impl Recorder {
             log_bytes_max: environment.limits.log_bytes_max,
             tokens_max: environment.limits.tokens_max,
             daily: environment.daily.of(tenant),
-            replay: Replay::of(&state.journal),
+            replay: Replay::of(&state.journal, &origin),
+            origin,
             state: Mutex::new(state),
             log_order: tokio::sync::Mutex::default(),
             closed: CancellationToken::new(),
@@ -175,7 +178,7 @@ impl Recorder {
         let (key, found) = {
             let mut state = self.inner.lock();
             let key = state.next_key(tool, arguments);
-            let found = match state.answered_before(&key) {
+            let found = match state.answered_before(&key, &self.inner.origin) {
                 Some(answer) => Ok(answer),
                 None if aside > 0 && state.tokens() >= self.inner.tokens_max => {
                     return Recorded::Spent(budget::run_spent(self.inner.tokens_max));
@@ -215,9 +218,9 @@ impl Recorder {
     pub async fn end(&self, begun: Begun, answer: &Result<Value, String>, cost: Cost) -> Ended {
         let Begun { key, mut entry, aside, clock } = begun;
         entry.ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-        entry.input_tokens = cost.input_tokens;
-        entry.output_tokens = cost.output_tokens;
-        entry.llm_requests = cost.llm_requests;
+        entry.input_tokens += cost.input_tokens;
+        entry.output_tokens += cost.output_tokens;
+        entry.llm_requests += cost.llm_requests;
         entry.provider = cost.provider.map(str::to_owned);
         match answer {
             Ok(value) => (entry.state, entry.answer) = (EntryState::Ok, Some(value.clone())),
@@ -352,8 +355,8 @@ impl State {
         spent.sum::<u64>() + self.aside
     }
 
-    fn answered_before(&mut self, key: &str) -> Option<Result<Value, String>> {
-        let entry = self.journal.get_mut(key)?;
+    fn answered_before(&mut self, key: &str, origin: &RunOrigin) -> Option<Result<Value, String>> {
+        let entry = self.journal.get_mut(key).filter(|entry| origin.may_answer(entry))?;
         let answer = match entry.state {
             EntryState::Started => return None,
             EntryState::Ok => Ok(entry.answer.clone().unwrap_or_default()),
@@ -378,9 +381,12 @@ impl Inner {
     ) -> Entry {
         let parent =
             step.and_then(|number| state.journal.get(state.steps.get(&number)?)).map(|entry| entry.seq);
-        let known = state.journal.get(key).map(|entry| entry.seq);
-        let seq = known.unwrap_or(state.next_seq);
-        state.next_seq += u64::from(known.is_none());
+        let before = state.journal.get(key);
+        let seq = before.map_or(state.next_seq, |entry| entry.seq);
+        // What another build's tool answered is asked anew, and was paid all the same.
+        let (input_tokens, output_tokens, llm_requests) =
+            before.map_or((0, 0, 0), |entry| (entry.input_tokens, entry.output_tokens, entry.llm_requests));
+        state.next_seq += u64::from(before.is_none());
         let entry = Entry {
             seq,
             kind,
@@ -393,11 +399,15 @@ impl Inner {
             started_ms: Timestamp::now().as_millis(),
             answered: None,
             ms: 0,
-            input_tokens: 0,
-            output_tokens: 0,
-            llm_requests: 0,
+            input_tokens,
+            output_tokens,
+            llm_requests,
             provider: None,
             attempt: self.attempt.claim.attempt,
+            origin: match kind {
+                EntryKind::ToolCall => self.origin.of_entry(name),
+                EntryKind::Step => Origin::default(),
+            },
             replayed: false,
         };
         state.journal.insert(key.to_owned(), entry.clone());

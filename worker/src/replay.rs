@@ -14,6 +14,8 @@ use std::{
 use shared::{job, journal::Entry};
 use tokio::sync::Notify;
 
+use crate::origin::RunOrigin;
+
 /// 1 s longer than the program took the first time to ask for an answer: then it took another way.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 /// 10 s: a program that pauses for longer between its calls is not waited for, lest one that took another way loses
@@ -47,19 +49,21 @@ struct Expected {
 }
 
 impl Replay {
-    /// Of what earlier attempts recorded.
-    pub fn of(journal: &HashMap<String, Entry>) -> Self {
+    /// Of what earlier attempts recorded, as far as it answers for a run of this origin.
+    pub fn of(journal: &HashMap<String, Entry>, origin: &RunOrigin) -> Self {
         let mut answered: Vec<(u64, &String, &Entry)> =
             journal.iter().filter_map(|(key, entry)| Some((entry.answered?, key, entry))).collect();
         answered.sort_by_key(|(number, ..)| *number);
+        let next = answered.last().map_or(0, |(number, ..)| number + 1);
+        let diverged = answered.iter().any(|(.., entry)| !origin.recorded(entry));
+        answered.retain(|(.., entry)| origin.may_answer(entry));
         let mut expected = VecDeque::new();
         let mut before = None;
         for (_, key, entry) in &answered {
             expected.push_back(Expected { key: (*key).clone(), pause: pause(journal, before, entry) });
             before = Some(*entry);
         }
-        let next = answered.last().map_or(0, |(number, ..)| number + 1);
-        let state = State { expected, next, reused: 0, diverged: false, turns: 0 };
+        let state = State { expected, next, reused: 0, diverged, turns: 0 };
         Self { state: Mutex::new(state), turned: Notify::new() }
     }
 
@@ -160,7 +164,16 @@ fn pause(journal: &HashMap<String, Entry>, before: Option<&Entry>, entry: &Entry
 mod tests {
     use std::sync::Arc;
 
+    use shared::job::ExecuteInput;
+
     use super::*;
+
+    fn origin() -> RunOrigin {
+        RunOrigin::of(
+            "def execute_workflow",
+            &ExecuteInput { user_input: String::new(), file_ids: Vec::new() },
+        )
+    }
 
     /// Answered in this order, each `pause_ms` after the one before.
     fn replay(keys: &[&str], pause_ms: i64) -> Arc<Replay> {
@@ -169,10 +182,11 @@ mod tests {
             let entry = serde_json::json!({
                 "seq": number, "kind": "tool_call", "name": "t", "state": "ok", "attempt": 1,
                 "started_ms": i64::from(number) * pause_ms, "answered": number,
+                "origin": origin().of_entry("t"),
             });
             ((*key).to_owned(), serde_json::from_value(entry).unwrap())
         });
-        Arc::new(Replay::of(&journal.collect()))
+        Arc::new(Replay::of(&journal.collect(), &origin()))
     }
 
     #[tokio::test]

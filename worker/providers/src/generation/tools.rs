@@ -64,6 +64,8 @@ pub struct Parameter {
 pub struct ToolSpec {
     /// The name in programs.
     pub name: &'static str,
+    /// The registry in which its meaning changed last: what it answered under an older one is not its answer now.
+    pub since: u32,
     /// How it is used.
     pub kind: ToolKind,
     /// Its parameters.
@@ -84,6 +86,7 @@ const fn parameter(name: &'static str, kind: ParameterKind, given: Given, length
 pub const TOOLS: &[ToolSpec] = &[
     ToolSpec {
         name: "paradigm_search",
+        since: 2,
         kind: ToolKind::Call,
         parameters: &[
             parameter("query", ParameterKind::Text, Given::Always, QUERY_CHARS_MAX),
@@ -102,6 +105,7 @@ pub const TOOLS: &[ToolSpec] = &[
     },
     ToolSpec {
         name: "paradigm_analyze",
+        since: 2,
         kind: ToolKind::Call,
         parameters: &[
             parameter("query", ParameterKind::Text, Given::Always, QUERY_CHARS_MAX),
@@ -115,6 +119,7 @@ pub const TOOLS: &[ToolSpec] = &[
     },
     ToolSpec {
         name: "chat_completion",
+        since: 2,
         kind: ToolKind::Call,
         parameters: &[
             parameter("prompt", ParameterKind::Text, Given::Always, PROMPT_CHARS_MAX),
@@ -135,6 +140,7 @@ pub const TOOLS: &[ToolSpec] = &[
     },
     ToolSpec {
         name: "step",
+        since: 1,
         kind: ToolKind::Context,
         parameters: &[parameter("title", ParameterKind::Text, Given::Always, STEP_TITLE_CHARS_MAX)],
         doc: "Names a stretch of the run in the trace the user watches: with step(\"Search the documents\"): ...",
@@ -182,6 +188,11 @@ impl Parameter {
 }
 
 impl ToolSpec {
+    /// Its meaning in one line: whatever changes it is another tool to what was recorded of it.
+    pub fn meaning(&self) -> String {
+        format!("{} since {}", self.signature(), self.since)
+    }
+
     /// The signature as Python writes it.
     pub fn signature(&self) -> String {
         let by_name = self.parameters.iter().position(Parameter::is_keyword_only);
@@ -233,6 +244,11 @@ mod tests {
                 "def step(title: str) -> ContextManager",
             ]
         );
+    }
+
+    #[test]
+    fn the_registry_is_as_new_as_its_newest_tool() {
+        assert_eq!(TOOLS.iter().map(|tool| tool.since).max(), Some(REGISTRY_VERSION));
     }
 
     #[test]
