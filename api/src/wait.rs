@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use shared::{
     id::{JobId, TenantId},
-    job::JobStatus,
+    job::Job,
     limits,
     store::StoreError,
 };
@@ -32,26 +32,26 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Duration {
     Duration::from_secs(wait.unwrap_or(0)).min(limits::WAIT_MAX)
 }
 
-/// Waits until the job is final, `patience` is over, or the process ends; answers the state it was last seen in.
-/// `None`: the tenant has no such job.
+/// Waits until the job is final, `patience` is over, or the process ends; answers the job as it was last seen. `None`:
+/// the tenant has no such job.
 pub(crate) async fn until_final(
     api: &Api,
     tenant: &TenantId,
     id: JobId,
     patience: Duration,
-) -> Result<Option<JobStatus>, StoreError> {
+) -> Result<Option<Job>, StoreError> {
     let deadline = Instant::now() + patience;
     let mut listener = api.hub.listen(id); // before the first look, so that nothing falls between
     loop {
-        let status = api.store.job_status(tenant, id).await?;
-        if patience.is_zero() || status.is_none_or(JobStatus::is_final) {
-            return Ok(status);
+        let job = api.store.job(tenant, id).await?;
+        if patience.is_zero() || job.as_ref().is_none_or(|job| job.status.is_final()) {
+            return Ok(job);
         }
         tokio::select! {
             biased;
-            () = api.shutdown.cancelled() => return Ok(status),
-            () = tokio::time::sleep_until(deadline) => return Ok(status),
-            () = listener.news() => {}
+            () = api.shutdown.cancelled() => return Ok(job),
+            () = tokio::time::sleep_until(deadline) => return api.store.job(tenant, id).await,
+            () = listener.end() => {}
         }
     }
 }

@@ -13,7 +13,7 @@ use axum::{
 use serde::Serialize;
 use shared::{
     id::TenantId,
-    job::{Job, JobStatus},
+    job::Job,
     queue,
     store::{Submission, SubmitError, Submitted},
     trace::TraceContext,
@@ -71,8 +71,7 @@ impl Asked {
         tenant: &TenantId,
         submitted: &Submitted,
     ) -> Result<Response, Problem> {
-        wait::until_final(api, tenant, submitted.job_id, self.patience).await?;
-        let job = api.store.job(tenant, submitted.job_id).await?;
+        let job = wait::until_final(api, tenant, submitted.job_id, self.patience).await?;
         let job = job.ok_or_else(|| Problem::no_such("job"))?;
         let (ended, location) = (job.status.is_final(), format!("/jobs/{}", submitted.job_id));
         Ok(self.answer(job, ended, location, submitted))
@@ -85,11 +84,11 @@ impl Asked {
         tenant: &TenantId,
         submitted: &Submitted,
     ) -> Result<Response, Problem> {
-        let status = wait::until_final(api, tenant, submitted.job_id, self.patience).await?;
+        let job = wait::until_final(api, tenant, submitted.job_id, self.patience).await?;
         let workflow = api.store.workflow(tenant, submitted.workflow_id).await?;
         let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
         let location = format!("/workflows/{}", submitted.workflow_id);
-        Ok(self.answer(workflow, status.is_some_and(JobStatus::is_final), location, submitted))
+        Ok(self.answer(workflow, job.is_some_and(|job| job.status.is_final()), location, submitted))
     }
 
     /// Status, where things are found, and whether it was accepted before.

@@ -103,10 +103,8 @@ pub(crate) async fn get(
     let mut fields = Fields::of_query(query.as_deref());
     let patience = fields.integer("wait", 0..=limits::WAIT_MAX.as_secs());
     let patience = fields.finish(Duration::from_secs(patience.unwrap_or(0)))?;
-    if !patience.is_zero() {
-        wait::until_final(&api, caller.tenant(), id, patience).await?;
-    }
-    let job = api.store.job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
+    let job = wait::until_final(&api, caller.tenant(), id, patience).await?;
+    let job = job.ok_or_else(|| Problem::no_such("job"))?;
     let mut response = tagged(&headers, &job);
     if !job.status.is_final() {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);

@@ -231,13 +231,13 @@ async fn ready_version(
     id: WorkflowId,
     asked: Option<u32>,
 ) -> Result<u32, Problem> {
-    let workflow = api.store.workflow(caller.tenant(), id).await?;
-    let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
-    let Some(asked) = asked.filter(|asked| *asked != workflow.version) else {
-        if workflow.version > 0 {
-            return Ok(workflow.version);
+    let current = api.store.current_version(caller.tenant(), id).await?;
+    let (current, status) = current.ok_or_else(|| Problem::no_such("workflow"))?;
+    let Some(asked) = asked.filter(|asked| *asked != current) else {
+        if current > 0 {
+            return Ok(current);
         }
-        let detail = match workflow.status {
+        let detail = match status {
             WorkflowStatus::Generating => "The workflow's program is still being made.",
             WorkflowStatus::NeedsClarification => "The workflow has questions that must be answered first.",
             WorkflowStatus::Refused => "The workflow was refused; it has no program.",

@@ -91,8 +91,23 @@ fn parse(json: &str) -> Result<JobEvent, StoreError> {
 /// Wakes those who wait for a job, over one connection per process.
 #[derive(Debug, Clone)]
 pub struct Hub {
-    listeners: Arc<Mutex<HashMap<String, watch::Sender<u64>>>>,
+    listeners: Arc<Mutex<HashMap<String, watch::Sender<News>>>>,
     all: broadcast::Sender<Option<String>>,
+}
+
+/// What was said of a job so far.
+#[derive(Debug, Default, Clone, Copy)]
+struct News {
+    said: u64,
+    /// How often it was, or may have been, that the job is final.
+    ended: u64,
+}
+
+impl News {
+    fn add(&mut self, may_be_the_end: bool) {
+        self.said += 1;
+        self.ended += u64::from(may_be_the_end);
+    }
 }
 
 /// Somebody who hears of every job.
@@ -119,7 +134,9 @@ pub struct Listener {
     hub: Hub,
     id: String,
     /// Given back under the hub's lock, so that the last listener of a job also takes its entry away.
-    news: Option<watch::Receiver<u64>>,
+    news: Option<watch::Receiver<News>>,
+    /// How many of the ends were heard.
+    ended: u64,
 }
 
 impl Hub {
@@ -148,9 +165,10 @@ impl Hub {
     pub fn listen(&self, id: JobId) -> Listener {
         let id = id.to_string();
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = listeners.entry(id.clone()).or_insert_with(|| watch::channel(0).0);
+        let sender = listeners.entry(id.clone()).or_insert_with(|| watch::channel(News::default()).0);
         let news = sender.subscribe();
-        Listener { hub: self.clone(), id, news: Some(news) }
+        let ended = news.borrow().ended;
+        Listener { hub: self.clone(), id, news: Some(news), ended }
     }
 
     /// News of every job from now on.
@@ -186,22 +204,26 @@ impl Hub {
         let mut messages = connection.into_on_message();
         while let Some(message) = messages.next().await {
             if let Ok(text) = message.get_payload::<String>() {
-                self.wake(text.split(' ').next().unwrap_or_default());
+                self.wake(&text);
             }
         }
     }
 
-    fn wake(&self, id: &str) {
+    /// The message names a job, and the event with its number where it is about one.
+    fn wake(&self, message: &str) {
+        let mut words = message.split(' ');
+        let id = words.next().unwrap_or_default();
+        let state = words.nth(1).and_then(|kind| kind.strip_prefix("job.")?.parse::<JobStatus>().ok());
         let _ = self.all.send(Some(id.to_owned())); // an error only says that nobody listens
         if let Some(sender) = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
-            sender.send_modify(|news| *news += 1);
+            sender.send_modify(|news| news.add(state.is_some_and(JobStatus::is_final)));
         }
     }
 
     fn wake_all(&self) {
         let _ = self.all.send(None);
         for sender in self.listeners.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            sender.send_modify(|news| *news += 1);
+            sender.send_modify(|news| news.add(true));
         }
     }
 }
@@ -212,6 +234,15 @@ impl Listener {
         let Some(news) = &mut self.news else { return };
         if news.changed().await.is_err() {
             std::future::pending::<()>().await; // the hub outlives its listeners
+        }
+    }
+
+    /// Waits until the job is said to be final, or something was missed, since the last call.
+    pub async fn end(&mut self) {
+        let (Some(news), heard) = (&mut self.news, self.ended) else { return };
+        match news.wait_for(|news| news.ended != heard).await.map(|news| news.ended) {
+            Ok(ended) => self.ended = ended,
+            Err(_) => std::future::pending().await,
         }
     }
 }

@@ -138,7 +138,7 @@ impl Store {
         }))
     }
 
-    fn workflow_key(&self, id: WorkflowId) -> String {
+    pub(super) fn workflow_key(&self, id: WorkflowId) -> String {
         self.key(format_args!("wf:{id}"))
     }
 }
