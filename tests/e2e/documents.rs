@@ -45,7 +45,7 @@ fn the_error_page_lists_every_code_of_jobs_and_problems() {
         (ErrorCode::ToolError, "A tool failed for good and the program did not handle it."),
         (
             ErrorCode::BudgetExceeded,
-            "Tool calls, tokens or the journal reached their limit; the message says which.",
+            "Tool calls, tokens, the journal, files, threads or messages reached their limit; the message says which, and its value.",
         ),
         (ErrorCode::Expired, "The job was not finished within `expires_in_ms`."),
         (ErrorCode::InvalidCode, "The program does not parse, or has no entry point."),

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tests::events;
+use tests::process;
 use tests::stack::{self, Stack};
 
 use crate::{ENDLESS, SEARCH};
@@ -123,6 +124,41 @@ async fn restarting_all_workers_one_by_one_under_load_costs_no_time_and_runs_not
         assert!(stack.workers[old].end().await.success());
     }
     assert!(restarted < undisturbed + Duration::from_secs(2), "{undisturbed:?} {restarted:?}");
+    stack.finish().await;
+}
+
+/// The zygote is every cell's parent: what runs dies with it, and runs again on the same worker.
+#[tokio::test]
+async fn a_zygote_killed_under_load_loses_no_job_and_its_worker_stays() {
+    const JOBS: usize = 90;
+    let stack =
+        Stack::builder().env("WORKER_CONCURRENCY", "8").env("JOB_MAX_ATTEMPTS", "10").alone().start().await;
+    let workflow = stack.workflow_from_code(SEARCH).await;
+    stack.paradigm.delay(Duration::from_millis(50));
+    let worker = stack.workers[0].pid();
+    let load = all_at_once(stack.client().clone(), workflow.clone(), JOBS);
+    let kills = async {
+        let mut killed = Vec::new();
+        for nth in 1..=3 {
+            stack.paradigm.searches().wait_for(JOBS / 4 * nth).await;
+            for zygote in process::children(worker).into_iter().filter(|seen| seen.command == "runner") {
+                let pid = rustix::process::Pid::from_raw(zygote.pid).expect("a pid");
+                rustix::process::kill_process(pid, Signal::KILL).expect("it is ours");
+                killed.push(zygote.pid);
+            }
+        }
+        killed
+    };
+    let (ended, killed) = tokio::join!(load, kills);
+    let undisturbed = ended.iter().filter(|job| job["attempt"] == 1).count();
+    println!("{JOBS} jobs, zygotes {killed:?} killed: {undisturbed} jobs did not notice");
+    assert_eq!(killed.len(), 3, "{killed:?}");
+    for (number, job) in ended.iter().enumerate() {
+        assert_eq!(job["status"], "succeeded", "{job:#}");
+        assert!(job["result"].to_string().contains(&format!("q{number}")), "{job:#}");
+    }
+    assert!(undisturbed >= JOBS - 3 * 8, "{undisturbed}");
+    assert_eq!(process::children(worker).iter().filter(|seen| seen.command == "runner").count(), 1);
     stack.finish().await;
 }
 

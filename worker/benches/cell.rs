@@ -9,7 +9,8 @@ mod elsewhere;
 #[allow(dead_code, reason = "shared with the tests")]
 mod support;
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,40 +24,53 @@ const IMPORTS: &str = "import asyncio, csv, dataclasses, datetime, decimal, emai
 const PROGRAM: &str = "def execute_workflow(x):\n    return {'answer': x}";
 const ASYNC_PROGRAM: &str = "async def execute_workflow(x):\n    return await paradigm_search(x)";
 
+/// Every program in turn, this often: what the machine does meanwhile it does to all of them.
+const ROUNDS: u32 = 20;
+/// In each round.
+const RUNS_PER_ROUND: u32 = 15;
+/// Of which eight at a time.
+const CROWD_PER_ROUND: u32 = 160;
+const LANES: u32 = 8;
+/// A cell is refilled meanwhile.
+const IDLE: Duration = Duration::from_millis(8);
+
+const BWRAP: &str = "bwrap --unshare-all --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --tmpfs /work \
+                     --die-with-parent /usr/bin/python3 -I -S -c";
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    println!("{:<58} {:>9} {:>9}", "", "p50 ms", "p99 ms");
+    runtime.block_on(all());
+}
+
+async fn all() {
     let mut table = Table::default();
-    cold(
-        &mut table,
-        "cold python3 -I -S with the same imports",
-        &["/usr/bin/python3", "-I", "-S", "-c", IMPORTS],
-    );
-    let bwrap = [
-        "bwrap",
-        "--unshare-all",
-        "--ro-bind",
-        "/usr",
-        "/usr",
-        "--symlink",
-        "usr/lib",
-        "/lib",
-        "--symlink",
-        "usr/lib64",
-        "/lib64",
-        "--tmpfs",
-        "/work",
-        "--die-with-parent",
-        "/usr/bin/python3",
-        "-I",
-        "-S",
-        "-c",
-        IMPORTS,
+    let mut colds = [
+        Cold::new("cold python3 -I -S with the same imports", "/usr/bin/python3 -I -S -c"),
+        Cold::new("bwrap + the same", BWRAP),
     ];
-    cold(&mut table, "bwrap + the same", &bwrap);
-    bare_fork(&mut table);
-    for tier in [Tier::A, Tier::B] {
-        runtime.block_on(in_cells(tier, &mut table));
+    let mut fork = BareFork::start();
+    let mut rooms = [InCells::start(Tier::A).await, InCells::start(Tier::B).await];
+    for _ in 0..ROUNDS {
+        for cold in &mut colds {
+            cold.once();
+        }
+        for _ in 0..RUNS_PER_ROUND {
+            fork.once();
+        }
+        for room in &mut rooms {
+            room.round().await;
+        }
+    }
+    println!("{:<58} {:>9} {:>9}", "", "p50 ms", "p99 ms");
+    for Cold { what, command, times } in colds {
+        match times {
+            Some(times) => table.row(what, times),
+            None => println!("{what:<58} NOT RUN: {} is not there or may not", command[0]),
+        }
+    }
+    table.row("bare fork of the same warm interpreter, to its end", fork.end());
+    for room in rooms {
+        room.end(&mut table).await;
     }
     table.write("cell");
 }
@@ -87,67 +101,129 @@ impl Table {
     }
 }
 
-/// The floor: a warm interpreter with the same modules forks, the child ends at once, nothing is walled in.
-fn bare_fork(table: &mut Table) {
-    let script = format!(
-        "{IMPORTS}\nimport os, time, gc\ngc.freeze()\nfor _ in range(200):\n    began = time.perf_counter_ns()\n    \
-         child = os.fork()\n    if child == 0: os._exit(0)\n    os.waitpid(child, 0)\n    print(time.perf_counter_ns() - began)"
-    );
-    let output =
-        Command::new("/usr/bin/python3").args(["-I", "-S", "-c", &script]).output().expect("python3 starts");
-    let said = String::from_utf8_lossy(&output.stdout);
-    let times = said.lines().filter_map(|line| line.parse().ok()).map(Duration::from_nanos).collect();
-    table.row("bare fork of the same warm interpreter, to its end", times);
+/// A process per run, from its start to its end.
+struct Cold {
+    what: &'static str,
+    command: Vec<&'static str>,
+    /// `None`: it does not work here.
+    times: Option<Vec<Duration>>,
 }
 
-fn cold(table: &mut Table, what: &str, command: &[&str]) {
-    let once = || {
+impl Cold {
+    fn new(what: &'static str, command: &'static str) -> Self {
+        let command = command.split_whitespace().chain([IMPORTS]).collect();
+        Self { what, command, times: Some(Vec::new()) }
+    }
+
+    fn once(&mut self) {
+        let Some(times) = &mut self.times else { return };
         let started = Instant::now();
-        let done = Command::new(command[0]).args(&command[1..]).stderr(Stdio::null()).status();
-        done.is_ok_and(|status| status.success()).then(|| started.elapsed())
-    };
-    match (0..20).map(|_| once()).collect::<Option<Vec<_>>>() {
-        Some(times) => table.row(what, times),
-        None => println!("{what:<58} NOT RUN: {} is not there or may not", command[0]),
+        let done = Command::new(self.command[0]).args(&self.command[1..]).stderr(Stdio::null()).status();
+        if done.is_ok_and(|status| status.success()) {
+            times.push(started.elapsed());
+        } else {
+            self.times = None;
+        }
     }
 }
 
-async fn in_cells(tier: Tier, table: &mut Table) {
-    let bench = Arc::new(Bench::start_with(|config| config.max_tier = tier).await);
-    let host = || Answers::new(|call| worker::cell::ToolVerdict::Answer(call.arguments["query"].clone()));
-    for (what, program, pause) in [
-        ("pool: dispatch to report, idle", PROGRAM, Duration::from_millis(8)),
-        ("pool: the same with a tool call", ASYNC_PROGRAM, Duration::from_millis(8)),
-        ("no pause between runs (fork and jail are in it)", PROGRAM, Duration::ZERO),
-    ] {
-        let mut times = Vec::new();
-        for _ in 0..300 {
-            tokio::time::sleep(pause).await;
-            let started = Instant::now();
-            let report =
-                bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
-            times.push(started.elapsed());
-            expect_value(&report, program);
+/// The floor: a warm interpreter with the same modules forks, the child ends at once, nothing is walled in.
+struct BareFork {
+    python: Child,
+    said: std::io::Lines<BufReader<ChildStdout>>,
+    times: Vec<Duration>,
+}
+
+impl BareFork {
+    fn start() -> Self {
+        let script = format!(
+            "{IMPORTS}\nimport gc, os, sys, time\ngc.freeze()\nfor _ in sys.stdin:\n    began = time.perf_counter_ns()\n    \
+             child = os.fork()\n    if child == 0: os._exit(0)\n    os.waitpid(child, 0)\n    \
+             print(time.perf_counter_ns() - began, flush=True)"
+        );
+        let mut python = Command::new("/usr/bin/python3")
+            .args(["-I", "-S", "-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 starts");
+        let said = BufReader::new(python.stdout.take().expect("piped")).lines();
+        let mut fork = Self { python, said, times: Vec::new() };
+        fork.once(); // it is warm now
+        fork.times.clear();
+        fork
+    }
+
+    fn once(&mut self) {
+        self.python.stdin.as_mut().expect("piped").write_all(b"go\n").expect("it reads");
+        let took = self.said.next().expect("a line").expect("text").parse().expect("a number");
+        self.times.push(Duration::from_nanos(took));
+    }
+
+    fn end(mut self) -> Vec<Duration> {
+        drop(self.python.stdin.take());
+        self.python.wait().expect("it ends");
+        self.times
+    }
+}
+
+/// The cells of one tier.
+struct InCells {
+    tier: Tier,
+    bench: Arc<Bench>,
+    rows: [(&'static str, &'static str, Duration, Vec<Duration>); 3],
+    crowd: Duration,
+}
+
+impl InCells {
+    async fn start(tier: Tier) -> Self {
+        let bench = Arc::new(Bench::start_with(|config| config.max_tier = tier).await);
+        let rows = [
+            ("pool: dispatch to report, idle", PROGRAM, IDLE, Vec::new()),
+            ("pool: the same with a tool call", ASYNC_PROGRAM, IDLE, Vec::new()),
+            ("no pause between runs (fork and jail are in it)", PROGRAM, Duration::ZERO, Vec::new()),
+        ];
+        Self { tier, bench, rows, crowd: Duration::ZERO }
+    }
+
+    async fn round(&mut self) {
+        let host = || Answers::new(|call| worker::cell::ToolVerdict::Answer(call.arguments["query"].clone()));
+        for (_, program, pause, times) in &mut self.rows {
+            for _ in 0..RUNS_PER_ROUND {
+                tokio::time::sleep(*pause).await;
+                let started = Instant::now();
+                let report = self
+                    .bench
+                    .run(program, "x", RunLimits::default(), host(), CancellationToken::new())
+                    .await;
+                times.push(started.elapsed());
+                expect_value(&report, program);
+            }
         }
-        table.row(&format!("tier {tier}, {what}"), times);
-    }
-    let started = Instant::now();
-    let runs = 3000_u32;
-    let lanes: Vec<_> = (0..8)
-        .map(|_| {
-            let bench = bench.clone();
-            tokio::spawn(async move {
-                for _ in 0..runs / 8 {
-                    let report = bench.execute(PROGRAM, "x").await;
-                    expect_value(&report, PROGRAM);
-                }
+        let started = Instant::now();
+        let lanes: Vec<_> = (0..LANES)
+            .map(|_| {
+                let bench = self.bench.clone();
+                tokio::spawn(async move {
+                    for _ in 0..CROWD_PER_ROUND / LANES {
+                        let report = bench.execute(PROGRAM, "x").await;
+                        expect_value(&report, PROGRAM);
+                    }
+                })
             })
-        })
-        .collect();
-    for lane in lanes {
-        lane.await.expect("no lane fails");
+            .collect();
+        for lane in lanes {
+            lane.await.expect("no lane fails");
+        }
+        self.crowd += started.elapsed();
     }
-    let per_second = f64::from(runs) / started.elapsed().as_secs_f64();
-    table.rate(&format!("tier {tier}, eight at a time"), per_second);
-    Arc::into_inner(bench).expect("one owner").end().await;
+
+    async fn end(self, table: &mut Table) {
+        for (what, _, _, times) in self.rows {
+            table.row(&format!("tier {}, {what}", self.tier), times);
+        }
+        let per_second = f64::from(ROUNDS * CROWD_PER_ROUND) / self.crowd.as_secs_f64();
+        table.rate(&format!("tier {}, eight at a time", self.tier), per_second);
+        Arc::into_inner(self.bench).expect("one owner").end().await;
+    }
 }

@@ -18,7 +18,8 @@ use support::{Answers, Bench, expect_value};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{
-    RunEnd, RunHost, RunLimits, RunTask, StepEntered, StepLeft, Stream, Tier, ToolCall, ToolVerdict,
+    FailureCode, RunEnd, RunHost, RunLimits, RunTask, StepEntered, StepLeft, Stream, Tier, ToolCall,
+    ToolVerdict,
 };
 
 /// What a leak would show in.
@@ -139,6 +140,9 @@ impl RunHost for Patient {
     fn printed(&self, _: Stream, _: &[u8]) {}
 }
 
+/// 1.5 MB per waiting run.
+const PRIVATE_KIB_MAX: u64 = 1500;
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute and four gigabytes"]
 async fn two_thousand_runs_wait_for_a_model_at_once() {
@@ -161,10 +165,9 @@ async fn two_thousand_runs_wait_for_a_model_at_once() {
     let _all = host.waiting.acquire_many(RUNS).await.expect("never closed");
     println!("{RUNS} runs wait after {:.1} s: {:?}", started.elapsed().as_secs_f64(), footprint(&bench));
     let private: Vec<u64> = bench.processes().into_iter().filter_map(private_kib).collect();
-    println!(
-        "private memory of a cell: {} KiB on average",
-        private.iter().sum::<u64>() / private.len().max(1) as u64
-    );
+    let average_kib = private.iter().sum::<u64>() / private.len().max(1) as u64;
+    println!("private memory of a cell: {average_kib} KiB on average of {} processes", private.len());
+    assert!(private.len() >= RUNS as usize && average_kib <= PRIVATE_KIB_MAX, "{average_kib} KiB");
     println!("the worker's own watch says {:?}", bench.room.memory());
     go.send(true).expect("the host listens");
     for lane in lanes {
@@ -179,4 +182,68 @@ fn private_kib(pid: i32) -> Option<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
     let fields = rollup.lines().filter(|line| line.starts_with("Private_"));
     Some(fields.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum())
+}
+
+/// Of the machine's memory that is free now, and never more than this: other tests run beside.
+const CROWD_BUDGET_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+const CROWD: usize = 200;
+
+fn free_memory_bytes() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").expect("procfs");
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:")).expect("a number");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
+}
+
+/// They want 80 GB together. Each ends as its own failure, by its own limit or because it is the largest of all; the worker,
+/// the machine and a small neighbour go on.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes and gigabytes, and looks at the memory of the whole machine"]
+async fn two_hundred_programs_that_grow_to_400_megabytes_end_each_as_its_own_and_a_neighbour_lives() {
+    let budget_bytes = CROWD_BUDGET_BYTES_MAX.min(free_memory_bytes() / 4);
+    let bench = Arc::new(Bench::start_with(|config| config.memory_budget_bytes = Some(budget_bytes)).await);
+    let grows = "import time\ndef execute_workflow(x):\n    data = []\n    for _ in range(400):\n        data.append(bytearray(b'x') * 1_000_000)\n        time.sleep(0.005)\n    return len(data)";
+    let limits = RunLimits { memory_bytes_max: 300_000_000, ..RunLimits::default() };
+    let (stop, free_before) = (CancellationToken::new(), free_memory_bytes());
+    let neighbour = {
+        let (bench, stop) = (bench.clone(), stop.clone());
+        tokio::spawn(async move {
+            let (mut rounds, mut free_least) = (0, u64::MAX);
+            while !stop.is_cancelled() {
+                let small = "def execute_workflow(x):\n    return sum(range(1000))";
+                assert_eq!(expect_value(&bench.execute(small, "x").await, small), json!(499_500));
+                rounds += 1;
+                free_least = free_least.min(free_memory_bytes());
+            }
+            (rounds, free_least)
+        })
+    };
+    let runs: Vec<_> = (0..CROWD)
+        .map(|_| {
+            let bench = bench.clone();
+            tokio::spawn(async move {
+                bench.run(grows, "x", limits, Answers::none(), CancellationToken::new()).await.end
+            })
+        })
+        .collect();
+    let (mut by_budget, mut by_own_limit) = (0, 0);
+    for run in runs {
+        let RunEnd::Failed(failure) = run.await.expect("no run panics") else { panic!("it wants too much") };
+        assert_eq!(failure.code, FailureCode::OutOfMemory, "{failure:?}");
+        by_budget += usize::from(failure.message.contains("WORKER_MEMORY_BYTES_MAX"));
+        by_own_limit += usize::from(failure.message.contains("300000000"));
+    }
+    stop.cancel();
+    let (rounds, free_least) = neighbour.await.expect("the neighbour is always right");
+    println!(
+        "{CROWD} programs growing to 400 MB each in a budget of {} MB: {by_budget} ended at the budget, {by_own_limit} at \
+         their own limit; a neighbour ran {rounds} times; the machine's free memory went from {} MB to {} MB at least",
+        budget_bytes >> 20,
+        free_before >> 20,
+        free_least >> 20
+    );
+    assert_eq!(by_budget + by_own_limit, CROWD);
+    assert!(by_budget > 0 && rounds > 0);
+    // Between two samples they grow; twice the budget would be a watch that sleeps.
+    assert!(free_before.saturating_sub(free_least) < 2 * budget_bytes, "{free_least}");
+    Arc::into_inner(bench).expect("one owner").end().await;
 }

@@ -38,7 +38,7 @@ _runner = None
 _channel = None
 
 
-def prepare(tools, work_folder):
+def prepare(tools, limits, work_folder):
     """In the zygote, once: all that no job decides. Each page that is not written to in a cell is shared by all.
 
     Returns the descriptors of the event loop: those of selector and self-pipe (reading and writing end). A cell puts
@@ -48,6 +48,7 @@ def prepare(tools, work_folder):
     cell_surroundings.prepare(work_folder)
     threading.stack_size(THREAD_STACK_BYTES)
     cell_tools.declare(tools)
+    cell_report.declare(limits)
     _channel = cell_channel.Channel(CHANNEL)
     _runner = asyncio.Runner()
     loop = _runner.get_loop()

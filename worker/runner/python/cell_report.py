@@ -1,6 +1,8 @@
 """How an uncaught exception becomes a report: its class, its message, the program's own frames."""
 
 import errno
+import resource
+import sqlite3
 import traceback
 
 import cell_channel
@@ -17,8 +19,20 @@ EXCEPTIONS_MAX = 50
 _PROGRAM_FILE = "workflow.py"
 
 
+# What sqlite makes of a full folder, and of a file at its limit.
+_DATABASE_IS_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+
+# What the zygote was told about every cell's limits; a run's own are the kernel's to tell.
+_limits = {}
+
+
 class ResultNotJson(Exception):
     """The value the entry point returned has no JSON form."""
+
+
+def declare(limits):
+    """In the zygote, once: the limits that all cells have."""
+    _limits.update(limits)
 
 
 def said(error):
@@ -80,7 +94,30 @@ def _kind(error):
             return kind
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "out_of_memory"  # what mmap and threads say in place of MemoryError
-    return "python_error"
+    return "limit_reached" if _limit(error) else "python_error"
+
+
+def _limit(error):
+    """The limit that the system's refusal is about, with its value; `None` for any other error."""
+    if isinstance(error, BaseExceptionGroup):
+        each = [_limit(inner) for inner in error.exceptions]
+        return each[0] if all(each) else None
+    is_full = getattr(error, "sqlite_errorcode", None) in _DATABASE_IS_FULL
+    number = errno.ENOSPC if is_full else error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "the program's folder is full: its limits are {work_bytes_max} bytes and {work_inodes_max} files".format(**_limits)
+    if number == errno.EFBIG:
+        return f"a file of the program reached the limit of {resource.getrlimit(resource.RLIMIT_FSIZE)[0]} bytes"
+    if number == errno.EMFILE:
+        return "the program has all the files open that its limit of {open_files_max} allows".format(**_limits)
+    if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
+        memory_bytes_max = resource.getrlimit(resource.RLIMIT_AS)[0]
+        threads_max = _limits["threads_max"]
+        return (
+            f"the program cannot start another thread: its limits are {threads_max} threads and, "
+            f"with the interpreter and all stacks, {memory_bytes_max} bytes of address space"
+        )
+    return None
 
 
 def _is_only(error, cause):
@@ -99,7 +136,8 @@ def _message(error, kind):
         return f"the program ended itself with sys.exit({error.code!r}) before it returned a result"
     text = said(error)
     name = type(error).__name__
-    return f"{name}: {text}" if text else name
+    shown = f"{name}: {text}" if text else name
+    return f"{_limit(error)} ({shown})" if kind == "limit_reached" else shown
 
 
 def _last_line(error):

@@ -23,7 +23,7 @@ import zygote_first
 zygote_first.allow_hooks()
 
 
-def freeze(tools, work_folder):
+def freeze(tools, limits, work_folder):
     """Moves everything made so far out of the collector's sight, so that a cell's collections do not copy it.
 
     Returns the descriptors of the event loop, which no cell may share.
@@ -31,7 +31,7 @@ def freeze(tools, work_folder):
     re.compile(r"(\w+)\s*")  # the compiler's own tables
     datetime.datetime.strptime("2000-01-01", "%Y-%m-%d")  # imports _strptime
     "a".encode("idna")
-    loop_descriptors = cell.prepare(json.loads(tools), work_folder)
+    loop_descriptors = cell.prepare(json.loads(tools), json.loads(limits), work_folder)
     gc.collect()
     gc.freeze()
     return loop_descriptors

@@ -103,7 +103,9 @@ pub fn live(
         kernel::exit_now(EXIT_GLUE);
     }
     let Some(start) = read_start_frame() else { kernel::exit_now(0) };
-    let limited = walls.base_memory_bytes().map_or(Ok(()), |base| limit_run(&start.limits, base));
+    let file_bytes_max = walls.file_bytes_max(start.limits.file_bytes_max);
+    let limited =
+        walls.base_memory_bytes().map_or(Ok(()), |base| limit_run(&start.limits, base, file_bytes_max));
     if let Err(error) = limited {
         eprintln!("the run cannot be limited: {error}");
         kernel::exit_now(EXIT_WALL);
@@ -154,7 +156,7 @@ fn own_loop(numbers: LoopDescriptors) -> io::Result<()> {
 }
 
 /// The kernel's part of a run's limits.
-fn limit_run(limits: &CellLimits, base_memory_bytes: u64) -> io::Result<()> {
+fn limit_run(limits: &CellLimits, base_memory_bytes: u64, file_bytes_max: u64) -> io::Result<()> {
     let memory_bytes_max = base_memory_bytes.saturating_add(limits.memory_bytes_max);
     kernel::limit_softly(
         libc::RLIMIT_AS,
@@ -163,7 +165,7 @@ fn limit_run(limits: &CellLimits, base_memory_bytes: u64) -> io::Result<()> {
     )?;
     // First SIGXCPU, which says what it is for; SIGKILL only for a program that ignores it.
     kernel::limit_softly(libc::RLIMIT_CPU, limits.cpu_secs, limits.cpu_secs.saturating_add(1))?;
-    kernel::limit(libc::RLIMIT_FSIZE, limits.file_bytes_max)
+    kernel::limit(libc::RLIMIT_FSIZE, file_bytes_max)
 }
 
 /// `None` when the worker wants nothing of this cell.

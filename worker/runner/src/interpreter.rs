@@ -82,8 +82,9 @@ pub struct LoopDescriptors {
     pub wake_writer: RawFd,
 }
 
-/// Starts CPython, imports what cells will want, and freezes it. `tools` is the JSON of their declarations.
-pub fn start(tools: &str, work_folder: &str) -> Result<Library, InterpreterError> {
+/// Starts CPython, imports what cells will want, and freezes it. `tools` is the JSON of their declarations, `limits` that
+/// of what messages name.
+pub fn start(tools: &str, limits: &str, work_folder: &str) -> Result<Library, InterpreterError> {
     let version = loaded_version();
     let (major, minor) = BUILT_FOR;
     let mut parts = version.split('.');
@@ -99,7 +100,7 @@ pub fn start(tools: &str, work_folder: &str) -> Result<Library, InterpreterError
         }
         let zygote = py.import("zygote")?;
         let folders = zygote.call_method0("library_folders")?.extract()?;
-        let loop_descriptors = zygote.call_method1("freeze", (tools, work_folder))?;
+        let loop_descriptors = zygote.call_method1("freeze", (tools, limits, work_folder))?;
         Ok((folders, Glue::find(py, &loop_descriptors)?))
     })
     .map_err(|error| InterpreterError::Library(error.to_string()))?;

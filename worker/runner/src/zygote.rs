@@ -99,7 +99,8 @@ impl Zygote {
                 fix: "raise the limit of open files".to_owned(),
             })?;
         let tools = serde_json::to_string(&settings.tools).unwrap_or_default();
-        let library = interpreter::start(&tools, WORK).map_err(|error| Refusal {
+        let limits = limits_of_all(settings).to_string();
+        let library = interpreter::start(&tools, &limits, WORK).map_err(|error| Refusal {
             layer: "python".to_owned(),
             reason: error.to_string(),
             fix: "build the runner again with the installed Python: cargo build -p runner".to_owned(),
@@ -227,6 +228,16 @@ impl Zygote {
         }
         Ok(())
     }
+}
+
+/// As messages to users name them.
+fn limits_of_all(settings: &ZygoteSettings) -> serde_json::Value {
+    serde_json::json!({
+        "work_bytes_max": settings.work_bytes_max,
+        "work_inodes_max": settings.work_inodes_max,
+        "open_files_max": settings.open_files_max,
+        "threads_max": settings.threads_max,
+    })
 }
 
 fn exit_status(raw: i32) -> ExitStatus {

@@ -45,6 +45,15 @@ pub(super) enum Outcome {
         files: u64,
         files_max: u64,
     },
+    Threads {
+        threads: u64,
+        threads_max: u64,
+    },
+    /// It sent frames as fast as it could for longer than makes sense.
+    Flood {
+        frames_per_sec_max: usize,
+        lasted: Duration,
+    },
     Host(RunEnd),
 }
 
@@ -91,6 +100,18 @@ pub(super) fn end_of(outcome: Outcome, exit: Option<Exit>, limits: &RunLimits) -
                 limits.work_bytes_max
             ),
         ),
+        Outcome::Threads { threads, threads_max } => failed(
+            FailureCode::BudgetExceeded,
+            format!("the program runs {threads} threads; the limit is {threads_max} threads"),
+        ),
+        Outcome::Flood { frames_per_sec_max, lasted } => failed(
+            FailureCode::BudgetExceeded,
+            format!(
+                "the program called tools and named steps without a pause for {} s, faster than its limit of \
+                 {frames_per_sec_max} messages a second",
+                lasted.as_secs()
+            ),
+        ),
         Outcome::Host(end) => end,
     }
 }
@@ -130,6 +151,7 @@ fn raised_by(raised: Raised, limits: &RunLimits) -> RunFailure {
         RaisedKind::PythonError => (FailureCode::PythonError, message),
         RaisedKind::ToolError => (FailureCode::ToolError, message),
         RaisedKind::ResultNotJson => (FailureCode::ResultNotJson, message),
+        RaisedKind::LimitReached => (FailureCode::BudgetExceeded, message),
         RaisedKind::NoResult => (FailureCode::NoResult, message),
         RaisedKind::OutOfMemory => (
             FailureCode::OutOfMemory,

@@ -29,9 +29,13 @@ use super::types::{
 const CALLS_IN_FLIGHT_MAX: usize = 256;
 /// 16 KiB, one per run: thousands of them wait for a model at once.
 const READ_BYTES: usize = 16 * 1024;
-/// A program that sends more frames than this in one window is read again in the next: tiny frames cost us more than it.
-const FRAMES_PER_WINDOW_MAX: usize = 2_000;
+/// 20,000 frames a second: tiny frames cost us more than the program that sends them.
+const FRAMES_PER_SEC_MAX: usize = 20_000;
+/// A program that fills its window is read again in the next.
 const FRAME_WINDOW: Duration = Duration::from_millis(100);
+const FRAMES_PER_WINDOW_MAX: usize = FRAMES_PER_SEC_MAX / 10;
+/// 50: a program that fills every window for five seconds does nothing else any more.
+const FULL_WINDOWS_MAX: u32 = 50;
 /// 10,000 steps: more say nothing to anybody; the run goes on without telling.
 const STEPS_TOLD_MAX: usize = 10_000;
 /// 200 characters, as the cell cuts them; a forged frame is cut here.
@@ -46,6 +50,8 @@ pub(super) enum Order {
     FreeMemory { bytes: u64, bytes_max: u64 },
     /// Its files take too much room.
     WorkFolderFull { bytes: u64, files: u64, files_max: u64 },
+    /// They take the kernel's room for processes from others.
+    TooManyThreads { threads: u64, threads_max: u64 },
 }
 
 /// Both output pipes of a cell.
@@ -68,6 +74,8 @@ pub(super) struct Conversation<'a> {
     written_bytes: usize,
     calls: FuturesUnordered<BoxFuture<'a, (u64, ToolVerdict)>>,
     frames_in_window: usize,
+    /// Above those that were not, up to now.
+    full_windows: u32,
     window_end: Instant,
     steps_told: usize,
     begun: bool,
@@ -124,6 +132,7 @@ impl<'a> Conversation<'a> {
             written_bytes: 0,
             calls: FuturesUnordered::new(),
             frames_in_window: 0,
+            full_windows: 0,
             window_end: Instant::now() + FRAME_WINDOW,
             steps_told: 0,
             begun: false,
@@ -149,7 +158,7 @@ impl<'a> Conversation<'a> {
                 () = self.stop.cancelled() => Some(Outcome::Stopped),
                 () = sleep_until(self.deadline) => Some(Outcome::WallClock),
                 Some(order) = self.orders.recv() => Some(obeyed(&order)),
-                () = sleep_until(self.window_end), if throttled => { self.open_window(); None }
+                () = sleep_until(self.window_end), if throttled => self.open_window(),
                 Some((id, verdict)) = self.calls.next() => self.answer(id, verdict),
                 () = has_something(self.output.stdout.as_ref()) => { self.read_output(Stream::Stdout); None }
                 () = has_something(self.output.stderr.as_ref()) => { self.read_output(Stream::Stderr); None }
@@ -183,9 +192,16 @@ impl<'a> Conversation<'a> {
         self.output.tap
     }
 
-    fn open_window(&mut self) {
+    fn open_window(&mut self) -> Option<Outcome> {
+        let was_full = self.frames_in_window >= FRAMES_PER_WINDOW_MAX;
+        self.full_windows =
+            if was_full { self.full_windows + 1 } else { self.full_windows.saturating_sub(1) };
         self.frames_in_window = 0;
         self.window_end = Instant::now() + FRAME_WINDOW;
+        (self.full_windows > FULL_WINDOWS_MAX).then(|| Outcome::Flood {
+            frames_per_sec_max: FRAMES_PER_SEC_MAX,
+            lasted: FRAME_WINDOW * FULL_WINDOWS_MAX,
+        })
     }
 
     /// Reads once from an output pipe; whether there may be more.
@@ -238,8 +254,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn take(&mut self) -> Option<Outcome> {
-        if Instant::now() >= self.window_end {
-            self.open_window();
+        if Instant::now() >= self.window_end
+            && let Some(flood) = self.open_window()
+        {
+            return Some(flood);
         }
         loop {
             let frame = match self.decoder.next_frame() {
@@ -315,6 +333,7 @@ fn obeyed(order: &Order) -> Outcome {
     match *order {
         Order::FreeMemory { bytes, bytes_max } => Outcome::MemoryBudget { bytes, bytes_max },
         Order::WorkFolderFull { bytes, files, files_max } => Outcome::WorkFolder { bytes, files, files_max },
+        Order::TooManyThreads { threads, threads_max } => Outcome::Threads { threads, threads_max },
     }
 }
 

@@ -320,6 +320,7 @@ impl Attempt<'_> {
             folder,
             work_bytes_max: self.spec.limits.work_bytes_max.min(config.work_bytes_max),
             work_inodes_max: config.work_inodes_max,
+            threads_max: config.threads_max,
             orders,
         }
     }

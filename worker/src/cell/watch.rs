@@ -69,6 +69,8 @@ pub(super) struct Watched {
     pub(super) folder: Option<PathBuf>,
     pub(super) work_bytes_max: u64,
     pub(super) work_inodes_max: u64,
+    /// The kernel's own limit is of a user, and where cells have no user of their own it is none.
+    pub(super) threads_max: u64,
     pub(super) orders: mpsc::Sender<Order>,
 }
 
@@ -78,6 +80,18 @@ struct State {
     used_bytes: u64,
     /// Memory every cell shares with its zygote.
     shared_bytes: u64,
+}
+
+impl State {
+    fn end_those_with_too_many_threads(&self, seen: &[(u64, Resident)]) {
+        for (cell, Resident { threads, .. }) in seen {
+            let Some(watched) = self.runs.get(cell) else { continue };
+            if *threads > watched.threads_max {
+                let order = Order::TooManyThreads { threads: *threads, threads_max: watched.threads_max };
+                let _ = watched.orders.try_send(order);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -133,10 +147,10 @@ impl Watch {
             (state.runs.iter().map(|(cell, watched)| (*cell, watched.pid)).collect(), state.shared_bytes)
         };
         // Files are read without the lock: runs come and go meanwhile.
-        let mut sizes: Vec<(u64, u64)> = cells
-            .into_iter()
-            .filter_map(|(cell, pid)| Some((cell, resident(pid)?.beyond(shared_bytes))))
-            .collect();
+        let seen: Vec<(u64, Resident)> =
+            cells.into_iter().filter_map(|(cell, pid)| Some((cell, resident(pid)?))).collect();
+        let mut sizes: Vec<(u64, u64)> =
+            seen.iter().map(|(cell, resident)| (*cell, resident.beyond(shared_bytes))).collect();
         let folders: Vec<(u64, PathBuf)> = {
             let state = self.lock();
             for (cell, bytes) in &mut sizes {
@@ -148,6 +162,7 @@ impl Watch {
         let folders: Vec<(u64, Contents)> =
             folders.into_iter().map(|(cell, folder)| (cell, Contents::of(&folder))).collect();
         let mut state = self.lock();
+        state.end_those_with_too_many_threads(&seen);
         for (cell, contents) in folders {
             let Some(watched) = state.runs.get(&cell) else { continue };
             if contents.bytes > watched.work_bytes_max || contents.entries > watched.work_inodes_max {
@@ -184,6 +199,7 @@ struct Resident {
     anonymous_bytes: u64,
     /// Memory mapped as shared, which Python's `mmap` does unasked.
     shared_memory_bytes: u64,
+    threads: u64,
 }
 
 impl Resident {
@@ -197,9 +213,13 @@ fn resident(pid: u32) -> Option<Resident> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| -> Option<u64> {
         let line = status.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
     };
-    Some(Resident { anonymous_bytes: field("RssAnon:")?, shared_memory_bytes: field("RssShmem:")? })
+    Some(Resident {
+        anonymous_bytes: field("RssAnon:")? * 1024,
+        shared_memory_bytes: field("RssShmem:")? * 1024,
+        threads: field("Threads:")?,
+    })
 }
 
 /// What a living process has used so far. `None` when it is gone, or cannot be seen.

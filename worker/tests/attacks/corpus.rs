@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use worker::cell::{RunEnd, RunLimits, RunReport, Tier, ToolVerdict};
 
+use crate::elsewhere::CANARY_KEY;
 use crate::support::{Answers, Bench, expect_value};
 
 /// One program of the corpus.
@@ -100,22 +101,40 @@ pub fn outcome_of(report: &RunReport) -> String {
     }
 }
 
-/// What the worker knows and no program may find; several attacks look for it.
-const CANARY: &str = "CANARY-KEY-must-not-leak";
+/// What the jobs beside and before were given, said, and left in their folders.
+const CANARY_JOB: &str = "CANARY-OF-ANOTHER-JOB";
 
-/// A host that holds a secret while it answers.
+/// A host that holds a secret while it answers; in workers started elsewhere the environment holds it too.
 pub fn host() -> Arc<Answers> {
-    let secret = CANARY.to_owned();
+    let secret = CANARY_KEY.to_owned();
     Answers::new(move |call| {
         assert_ne!(call.tool, secret);
         ToolVerdict::Answer(json!("answer"))
     })
 }
 
+/// The canaries in whatever a program gave out: its end, its prints, its calls, its steps.
+fn canaries_in(report: &RunReport, host: &Answers) -> Vec<&'static str> {
+    let out = format!(
+        "{:?} {} {} {:?} {:?}",
+        report.end,
+        String::from_utf8_lossy(&host.stdout()),
+        String::from_utf8_lossy(&host.stderr()),
+        host.calls(),
+        host.steps()
+    );
+    [CANARY_KEY, CANARY_JOB].into_iter().filter(|canary| out.contains(canary)).collect()
+}
+
 /// Runs it once; an error says what it got instead.
 pub async fn attempt(bench: &Bench, tier: Tier, attack: &Attack) -> Result<(), String> {
     let limits = attack.limits(tier);
-    let report = bench.run(&attack.program, "input", limits, host(), CancellationToken::new()).await;
+    let host = host();
+    let report = bench.run(&attack.program, "input", limits, host.clone(), CancellationToken::new()).await;
+    let found = canaries_in(&report, &host);
+    if !found.is_empty() {
+        return Err(format!("{} on tier {tier} GAVE OUT {found:?}: {:?}", attack.name, report.end));
+    }
     let outcome = outcome_of(&report);
     let in_time = report.usage.wall <= limits.wall + Duration::from_secs(1);
     if attack.allowed(tier).contains(&outcome.as_str()) && in_time {
@@ -130,13 +149,18 @@ pub async fn attempt(bench: &Bench, tier: Tier, attack: &Attack) -> Result<(), S
     ))
 }
 
-/// A benign program, again and again; its results must stay right whatever runs beside it. How often it ran.
+/// A benign job with something to hide, which it keeps in its memory, its environment and its folder, prints and sends.
+pub async fn another_job(bench: &Bench) {
+    let program = "import hashlib, os\nasync def execute_workflow(x):\n    os.environ['KEPT'] = x\n    open('kept', 'w').write(x * 100)\n    print(x)\n    return hashlib.sha256((x + await paradigm_search(x)).encode()).hexdigest()[:8]";
+    let report = bench.run(program, CANARY_JOB, RunLimits::default(), host(), CancellationToken::new()).await;
+    assert_eq!(expect_value(&report, program), json!("8afc44e0"));
+}
+
+/// That job, again and again; its results must stay right whatever runs beside it. How often it ran.
 pub async fn beside(bench: Arc<Bench>, stop: CancellationToken) -> u32 {
-    let program = "import hashlib\nasync def execute_workflow(x):\n    return hashlib.sha256((x + await paradigm_search(x)).encode()).hexdigest()[:8]";
     let mut rounds = 0;
     while !stop.is_cancelled() {
-        let report = bench.run(program, "x", RunLimits::default(), host(), CancellationToken::new()).await;
-        assert_eq!(expect_value(&report, program), json!("c5fe37b6"));
+        another_job(&bench).await;
         rounds += 1;
     }
     rounds

@@ -10,6 +10,8 @@ use std::process::Command;
 
 /// Names the runner for an executable that cannot build it.
 pub const RUNNER: &str = "CELL_TEST_RUNNER";
+/// What no program may find.
+pub const CANARY_KEY: &str = "CANARY-KEY-must-not-leak";
 /// The surroundings, for tests that mean something in one only.
 pub const WHERE: &str = "CELL_TEST_WHERE";
 
@@ -58,6 +60,8 @@ pub fn run_tests(elsewhere: Elsewhere, names: &[&str]) {
         .arg("--exact")
         .env(RUNNER, runner)
         .env(WHERE, format!("{elsewhere:?}"))
+        // No program may find what a worker's environment holds: attacks look for it.
+        .env("ANTHROPIC_API_KEY", CANARY_KEY)
         .current_dir("/");
     let output = command.output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stdout);

@@ -181,6 +181,8 @@ pub enum RaisedKind {
     ToolError,
     /// An uncaught `MemoryError`.
     OutOfMemory,
+    /// An uncaught refusal of the system for a limit of files, room or threads; the message names it.
+    LimitReached,
     /// The value cannot be JSON.
     ResultNotJson,
     /// The program ended itself (`sys.exit`).

@@ -90,11 +90,11 @@ impl Check {
     }
 }
 
-/// The whole filter. Call numbers that are not in the table get `otherwise`.
-pub fn compile(answers: &BTreeMap<u32, Answer>, otherwise: &Answer) -> Vec<Statement> {
+/// The whole filter. Call numbers that are not in the table get `otherwise`; another architecture's calls kill.
+pub fn compile(architecture: u32, answers: &BTreeMap<u32, Answer>, otherwise: &Answer) -> Vec<Statement> {
     let mut program = vec![
         statement(LOAD, ARCH),
-        Statement { code: JUMP_EQUAL, jump_true: 1, jump_false: 0, k: ARCHITECTURE },
+        Statement { code: JUMP_EQUAL, jump_true: 1, jump_false: 0, k: architecture },
         answer(&Answer::Kill),
         statement(LOAD, NUMBER),
     ];
@@ -211,7 +211,7 @@ pub(super) mod tests {
     fn a_search_finds_every_number_and_nothing_else() {
         let table =
             BTreeMap::from([(0, Answer::Allow), (1, Answer::Allow), (5, Answer::Kill), (7, Answer::Allow)]);
-        let program = compile(&table, &Answer::Errno(1));
+        let program = compile(ARCHITECTURE, &table, &Answer::Errno(1));
         for number in 0..20 {
             let expected = answer(table.get(&number).unwrap_or(&Answer::Errno(1))).k;
             assert_eq!(run(&program, ARCHITECTURE, number, [0; 6]), expected, "{number}");

@@ -125,6 +125,11 @@ impl Walls {
         self.on("limits").then_some(self.base_memory_bytes)
     }
 
+    /// What a run may ask for: the limit of all cells stands already, and nobody can raise it any more.
+    pub fn file_bytes_max(&self, asked: u64) -> u64 {
+        asked.min(self.settings.work_bytes_max)
+    }
+
     /// Raises all walls around the calling process. Afterwards it can read the library, write its folder, use its
     /// own descriptors and compute; nothing else. `own_loop` opens some of them, when those of the zygote are closed.
     pub fn raise(
@@ -138,9 +143,6 @@ impl Walls {
         }
         // Its own `/work`, before the privilege to mount goes.
         work.enter().map_err(because("work folder", "allow mount"))?;
-        if self.on("limits") {
-            self.limit_one().map_err(because("limits", "raise the hard limits of the worker"))?;
-        }
         if self.on("user") {
             self.identity.drop_to_cell(cell).map_err(because("user", "grant CAP_SETUID and CAP_SETGID"))?;
         }
@@ -169,6 +171,10 @@ impl Walls {
         unsafe { kernel::close_between(4, last) }
             .map_err(because("descriptors", "use Linux 5.9 or newer"))?;
         own_loop().map_err(because("event loop", "allow epoll and socketpair"))?;
+        if self.on("limits") {
+            // Now that the zygote's descriptors are closed: only the cell's own count.
+            self.limit_one().map_err(because("limits", "raise the hard limits of the worker"))?;
+        }
         if self.on("seccomp") {
             // Last: the calls above are not in its list.
             self.seccomp
