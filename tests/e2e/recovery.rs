@@ -131,8 +131,9 @@ async fn restarting_all_workers_one_by_one_under_load_costs_no_time_and_runs_not
 #[tokio::test]
 async fn a_zygote_killed_under_load_loses_no_job_and_its_worker_stays() {
     const JOBS: usize = 90;
-    let stack =
+    let mut stack =
         Stack::builder().env("WORKER_CONCURRENCY", "8").env("JOB_MAX_ATTEMPTS", "10").alone().start().await;
+    stack.expect_errors("The zygote died");
     let workflow = stack.workflow_from_code(SEARCH).await;
     stack.paradigm.delay(Duration::from_millis(50));
     let worker = stack.workers[0].pid();
