@@ -2,7 +2,7 @@
 //!
 //! Memory is taken from the process's budget as bytes arrive, so a slow sender holds what it sent and no more.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{mem, sync::Arc};
 
 use axum::{
     body::Body,
@@ -29,12 +29,6 @@ const BODIES_BYTES_MAX: usize = 256 << 20;
 const GRAIN_BYTES: usize = 1 << 10;
 /// 64 KiB are set aside before the first byte has come.
 const READ_AHEAD_BYTES: usize = 64 << 10;
-/// 8 MiB of a body that is too large are read and thrown away, so that its sender gets to read why; a connection that
-/// is closed while data is under way is reset, and the answer lost.
-const DISCARD_BYTES_MAX: usize = 8 << 20;
-/// 5 s are spent on it.
-const DISCARD_TIME: Duration = Duration::from_secs(5);
-
 /// The budget of a process for bodies.
 pub(crate) fn budget() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(BODIES_BYTES_MAX / GRAIN_BYTES))
@@ -51,8 +45,7 @@ pub struct Received {
 /// Layer around every route that is about a tenant's things: reads the body and leaves it as [`Received`].
 pub(crate) async fn receive(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let body = mem::take(request.body_mut());
-    let continues = request.headers().contains_key(header::EXPECT);
-    let reading = tokio::time::timeout(limits::BODY_READ_TIMEOUT, read(body, &api.bodies, continues));
+    let reading = tokio::time::timeout(limits::BODY_READ_TIMEOUT, read(body, &api.bodies));
     let received = match reading.await {
         Ok(Ok(received)) => received,
         Ok(Err(problem)) => return problem.into_response(),
@@ -65,12 +58,9 @@ pub(crate) async fn receive(State(api): State<Api>, mut request: Request, next: 
     next.run(request).await
 }
 
-async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Result<Received, Problem> {
+async fn read(mut body: Body, budget: &Arc<Semaphore>) -> Result<Received, Problem> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limits::BODY_BYTES_MAX {
-        if !continues {
-            discard(body);
-        }
         return Err(too_large());
     }
     let mut bytes = BytesMut::with_capacity(announced.min(READ_AHEAD_BYTES));
@@ -81,7 +71,6 @@ async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Resul
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > limits::BODY_BYTES_MAX {
-            discard(body);
             return Err(too_large());
         }
         bytes.extend_from_slice(&data);
@@ -95,20 +84,6 @@ async fn read(mut body: Body, budget: &Arc<Semaphore>, continues: bool) -> Resul
         }
     }
     Ok(Received { bytes: bytes.freeze(), _share: Arc::new(share) })
-}
-
-/// Reads on beside the answer, for a while.
-fn discard(mut body: Body) {
-    let reading = async move {
-        let mut discarded = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            discarded += frame.data_ref().map_or(0, Bytes::len);
-            if discarded > DISCARD_BYTES_MAX {
-                return;
-            }
-        }
-    };
-    tokio::spawn(tokio::time::timeout(DISCARD_TIME, reading));
 }
 
 fn too_large() -> Problem {
@@ -200,22 +175,22 @@ mod tests {
     #[tokio::test]
     async fn bodies_share_one_budget_and_give_back_what_they_took() {
         let budget = Arc::new(Semaphore::new(2));
-        let first = read(Body::from(vec![0; 1500]), &budget, false).await.unwrap();
+        let first = read(Body::from(vec![0; 1500]), &budget).await.unwrap();
         assert_eq!(budget.available_permits(), 0);
-        let refused = read(Body::from("x"), &budget, false).await.unwrap_err();
+        let refused = read(Body::from("x"), &budget).await.unwrap_err();
         assert_eq!(refused.status(), 503);
         drop(first);
         assert_eq!(budget.available_permits(), 2);
-        assert!(read(Body::empty(), &budget, false).await.unwrap().bytes.is_empty());
+        assert!(read(Body::empty(), &budget).await.unwrap().bytes.is_empty());
     }
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused_announced_or_not() {
         let budget = budget();
         let body = vec![0; limits::BODY_BYTES_MAX + 1];
-        assert_eq!(read(Body::from(body.clone()), &budget, false).await.unwrap_err().status(), 413);
+        assert_eq!(read(Body::from(body.clone()), &budget).await.unwrap_err().status(), 413);
         let pieces = body.chunks(1 << 16).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)));
         let chunked = Body::from_stream(futures_util::stream::iter(pieces.collect::<Vec<_>>()));
-        assert_eq!(read(chunked, &budget, false).await.unwrap_err().status(), 413);
+        assert_eq!(read(chunked, &budget).await.unwrap_err().status(), 413);
     }
 }

@@ -4,6 +4,7 @@
 //! server       accepts connections          edge         what holds for every request and answer
 //! auth, body   who asks, and what           fields       reading members, all faults at once
 //! requests     checked requests -> jobs     routes       the handlers, one folder entry per resource
+//! unread       bodies answered too early
 //! wait         until a job is final         problem      every error, as RFC 9457
 //! openapi      the description of it all    housekeeping what has to be done once a second
 //! ```
@@ -25,6 +26,7 @@ pub mod problem;
 mod requests;
 mod routes;
 mod server;
+mod unread;
 mod uploads;
 mod wait;
 

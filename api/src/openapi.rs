@@ -227,6 +227,8 @@ fn close_request_bodies(document: &mut OpenApi) {
         "NewWorkflow",
         "NewRun",
         "NewCode",
+        "Regeneration",
+        "Answers",
         "WorkflowPatch",
         "NewApiKey",
         "Rotation",

@@ -79,6 +79,7 @@ impl Problem {
     /// Fields that are wrong.
     pub fn of_fields(code: Code, errors: Vec<FieldError>) -> Self {
         let detail = match errors.first() {
+            Some(first) if first.pointer.is_empty() => format!("The body {}.", first.detail),
             Some(first) => format!("{}: {}", first.pointer.trim_start_matches('/'), first.detail),
             None => code.about().2.to_owned(),
         };
@@ -90,6 +91,14 @@ impl Problem {
         Self::of_fields(
             Code::InvalidRequest,
             vec![FieldError { pointer: format!("/{name}"), detail: detail.into() }],
+        )
+    }
+
+    /// A field names a thing the tenant does not have: as in a path, unknown and foreign ids answer alike.
+    pub fn names_no_such(field: &str, detail: impl Into<String>) -> Self {
+        Self::of_fields(
+            Code::NotFound,
+            vec![FieldError { pointer: format!("/{field}"), detail: detail.into() }],
         )
     }
 

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{Router, response::Response};
 use hyper::{
     Request,
     body::Incoming,
@@ -33,6 +33,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
+
+use crate::unread::Reading;
 
 /// 24 bytes: the greeting of HTTP/2, by which the protocol is told; every request of HTTP/1.1 is longer.
 const GREETING_BYTES: usize = 24;
@@ -86,9 +88,10 @@ pub(crate) async fn serve(
         let stream = Greeted::new(stream, bounds.header_read);
         let router = router.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(Body::new);
+            let (mut request, reading) = Reading::watch(request);
             request.extensions_mut().insert(Peer(peer));
-            router.clone().call(request)
+            let answering = router.clone().call(request);
+            async move { answering.await.map(|answer| reading.close_unless_ended(answer)) }
         });
         let connection = connection(stream, builder.clone(), service, shutdown.clone(), cut.clone());
         open.spawn(async move {

@@ -53,18 +53,41 @@ impl Uploads {
     }
 
     /// The files of a tenant: with its own key, or the operator's where that is for it.
-    pub(crate) fn files_of(&self, tenant: &Tenant, config: &Config) -> Result<ParadigmFiles, Problem> {
+    pub(crate) fn files_of(&self, tenant: &Tenant, config: &Config) -> Result<Account, Problem> {
         let own = tenant.credentials(&config.sealer);
         let own = own.map_err(|error| Problem::internal(format!("credentials of {}: {error}", tenant.id)))?;
         let operators = self.operators_key.as_ref().filter(|_| tenant.may_use_operator_credentials());
-        let key = own.get(CredentialName::LightonApiKey).or(operators).ok_or_else(|| {
-            let detail = "Files are kept by Paradigm, and this account has no key for it (LIGHTON_API_KEY). \
-                          Without one, programs search the folder SEARCH_DOCUMENTS.";
+        let own = own.get(CredentialName::LightonApiKey);
+        let key = own.or(operators).ok_or_else(|| {
+            let detail = "Files are kept by Paradigm, and this account has no key for it yet: set LIGHTON_API_KEY, or the \
+                          account's own with PUT /credentials/lighton_api_key. Without one, programs search the folder \
+                          SEARCH_DOCUMENTS.";
             Problem::new(Code::NotConfigured, detail)
         })?;
         let installation = ParadigmConfig { base_url: self.url.clone(), api_key: key.clone(), model: None };
         let files = ParadigmFiles::new(installation, Transport::new(self.http.clone()));
-        files.map_err(|error| Problem::internal(error.to_string()))
+        let files = files.map_err(|error| Problem::internal(error.to_string()))?;
+        Ok(Account { files, is_own: own.is_some() })
+    }
+}
+
+/// Files under one key.
+pub(crate) struct Account {
+    pub(crate) files: ParadigmFiles,
+    /// The key is the tenant's own.
+    is_own: bool,
+}
+
+impl Account {
+    /// What went wrong, for the tenant: a key of its own that is not taken is its own affair, and no fault of a server.
+    pub(crate) fn problem(&self, error: ProviderError) -> Problem {
+        match error {
+            ProviderError::Unauthorized { .. } if self.is_own => Problem::new(
+                Code::NotConfigured,
+                "Paradigm does not take this account's own key: set another with PUT /credentials/lighton_api_key.",
+            ),
+            error => error.into(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! End-to-end tests: one binary, one module per promise, each test a sentence on a stack of its own.
 
 mod browser;
+mod budgets;
 mod cancelling;
 mod cases;
 mod chaos;
@@ -29,6 +30,7 @@ mod schemathesis;
 mod secrets;
 mod slow_clients;
 mod streams;
+mod tenants;
 mod tools;
 mod tracing;
 mod waiting;

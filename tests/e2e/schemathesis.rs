@@ -13,15 +13,14 @@ use tokio::process::Command;
 const PACKAGE: &str = "schemathesis==4.32.5";
 /// 3 min to install it: a few megabytes over a slow line.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(180);
-/// 60 s of requests, and as much again for what it does before and after them.
-const BUDGET_SECS: u32 = 60;
-const PATIENCE: Duration = Duration::from_secs(150);
+/// 40 s of requests, and 50 s for what it does before and after them on a machine that is busy.
+const BUDGET_SECS: u32 = 40;
+const PATIENCE: Duration = Duration::from_secs(90);
 /// 75 s: above the longest wait a request may ask for.
 const REQUEST_TIMEOUT_SECS: u32 = 75;
 /// What a request that breaks the description may be answered: also that a text is too large.
 const REFUSALS: [&str; 12] =
     ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"];
-const ADMIN: &str = "an-admin-key-for-a-test-of-this-api";
 
 async fn installed() -> Result<std::path::PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGE.replace("==", "-"));
@@ -43,22 +42,16 @@ async fn installed() -> Result<std::path::PathBuf, String> {
     Ok(folder)
 }
 
-/// A key of a new tenant.
-async fn key_of(stack: &Stack, tenant: &str) -> String {
-    let body = json!({"tenant": tenant, "name": "test"});
-    let request = stack.client().request(reqwest::Method::POST, "/keys").bearer_auth(ADMIN).json(&body);
-    let made: Value = stack.client().send(request).await.expect(201);
-    made["secret"].as_str().expect("it is shown once").to_owned()
-}
+/// What an upload that keeps to the description may be answered: no schema can say by what a file's name ends, how its content
+/// begins, and that the head of a part of a form can be read.
+const FORMS: [&str; 9] = ["2xx", "400", "401", "403", "404", "409", "415", "422", "429"];
 
 #[tokio::test]
-#[ignore = "open: 501 of files without a key is no server error, the schemas of answers and regenerate promise too much"]
 async fn the_api_is_as_it_is_described_to_two_tenants() {
     let stack = Stack::builder()
+        .tenants()
         .offline()
         .alone()
-        .env("API_KEYS_REQUIRED", "true")
-        .env("ADMIN_API_KEY", ADMIN)
         .env("WEBHOOK_ALLOW_PRIVATE", "false")
         .env("TENANT_REQUESTS_PER_MINUTE", "1000000")
         .start()
@@ -70,10 +63,11 @@ async fn the_api_is_as_it_is_described_to_two_tenants() {
             return stack.finish().await;
         }
     };
-    let (alice, bob) = (key_of(&stack, "alice").await, key_of(&stack, "bob").await);
+    let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
     let auth: Vec<Value> = [("alice", alice), ("bob", bob)]
         .into_iter()
-        .map(|(name, key)| {
+        .map(|(name, client)| {
+            let key = client.key().expect("a tenant's client has one");
             json!({"name": name, "fixedHeaders": [{"name": "Authorization", "value": format!("Bearer {key}")}]})
         })
         .collect();
@@ -88,7 +82,9 @@ async fn the_api_is_as_it_is_described_to_two_tenants() {
         "schemathesis.toml",
         format!(
             "request-timeout = {REQUEST_TIMEOUT_SECS}\nhooks = {:?}\n[auth.wfc]\npath = {users:?}\npeers = [\"alice\", \"bob\"]\n\
-             [checks.negative_data_rejection]\nexpected-statuses = {REFUSALS:?}\n",
+             [checks.negative_data_rejection]\nexpected-statuses = {REFUSALS:?}\n\
+             [[operations]]\ninclude-operation-id = \"uploadFile\"\n\
+             checks.positive_data_acceptance.expected-statuses = {FORMS:?}\n",
             hooks.display().to_string()
         ),
     );

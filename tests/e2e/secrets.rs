@@ -73,6 +73,53 @@ async fn the_webhook_secret_lies_sealed_in_redis() {
     stack.finish().await;
 }
 
+#[tokio::test]
+async fn keys_credentials_and_webhook_secrets_old_and_new_lie_nowhere_in_the_open() {
+    let operators = "wf-admin-CANARY-91c4-key";
+    let stack = Stack::builder().env("ADMIN_API_KEY", operators).start().await;
+    let (client, receiver) = (stack.client(), Receiver::start().await);
+    let secret_of = |answer: &serde_json::Value| answer["secret"].as_str().unwrap().to_owned();
+    let old = secret_of(&client.get("/webhook-secret").await.expect(200));
+    let rotated = client.post("/webhook-secret/rotate", &json!({"overlap_ms": 60_000})).await.expect(200);
+    let key = client.post("/keys", &json!({"tenant": "acme"})).await.expect(201);
+    let rotate = format!("/keys/{}/rotate", stack::id(&key));
+    let successor = client.post(&rotate, &json!({})).await.expect(201);
+    let credential = "oai-CANARY-91c4-0123456789";
+    let put = client.request(reqwest::Method::PUT, "/credentials/openai_api_key");
+    client.send(put.json(&json!({"value": credential}))).await.expect(200);
+    let workflow = stack.workflow_from_code(crate::ECHO).await;
+    let body = json!({"user_input": "x", "callback_url": receiver.url("/hook")});
+    let job = stack.execute(&workflow, &body).await.expect(202);
+    let job = stack.wait_job(&stack::id(&job)).await;
+    let delivery = receiver.delivery(1).await;
+
+    // Of a key, what follows its public id.
+    let key_secret = |answer| secret_of(answer)[37..].to_owned();
+    let bare = |secret: String| secret.trim_start_matches("whsec_").to_owned();
+    let planted = [
+        operators.to_owned(),
+        stack.canaries.secrets_key.clone(),
+        credential.to_owned(),
+        key_secret(&key),
+        key_secret(&successor),
+        bare(old),
+        bare(secret_of(&rotated)),
+    ];
+    let mut shown = vec![format!("{:?} {:?}", delivery.headers, delivery.body), job.to_string()];
+    for path in ["/keys", "/tenants", "/credentials", "/audit", "/usage", "/healthz", "/jobs"] {
+        shown.push(client.get(path).await.text);
+    }
+    for process in stack.workers.iter().chain([&stack.api]) {
+        shown.extend(process.log().all());
+    }
+    for secret in &planted {
+        let leaks = shown.iter().filter(|text| text.contains(secret.as_str())).count();
+        let stored = files(stack.redis.folder()).iter().any(|bytes| contains(bytes, secret.as_bytes()));
+        assert!(leaks == 0 && !stored, "{secret} is in the open");
+    }
+    stack.finish().await;
+}
+
 /// Secrets in the processes of programs, while one of them waits for an answer.
 fn runners_leak(stack: &Stack) -> Vec<String> {
     let family = process::descendants(stack.workers[0].pid());

@@ -37,6 +37,30 @@ async fn the_end_of_a_job_is_posted_signed_to_its_callback() {
 }
 
 #[tokio::test]
+async fn while_a_secret_is_replaced_both_verify_and_then_the_new_one_alone() {
+    let stack = Stack::builder().start().await;
+    let receiver = Receiver::start().await;
+    let workflow = stack.workflow_from_code(ECHO).await;
+    let body = json!({"user_input": "x", "callback_url": receiver.url("/hook")});
+    let old = secret(&stack).await;
+    let overlap = json!({"overlap_ms": 600_000});
+    let rotated = stack.client().post("/webhook-secret/rotate", &overlap).await.expect(200);
+    assert_eq!(rotated["previous"], old.as_str());
+    let new = secret(&stack).await;
+    stack.execute(&workflow, &body).await.expect(202);
+    let delivery = receiver.delivery(1).await;
+    delivery.verify(&new).unwrap();
+    delivery.verify(&old).unwrap();
+    // Without overlap the one before stops at once, and so does the one before it.
+    stack.client().post("/webhook-secret/rotate", &json!({"overlap_ms": 0})).await.expect(200);
+    stack.execute(&workflow, &body).await.expect(202);
+    let delivery = receiver.delivery(2).await;
+    delivery.verify(&secret(&stack).await).unwrap();
+    assert!(delivery.verify(&new).is_err() && delivery.verify(&old).is_err());
+    stack.finish().await;
+}
+
+#[tokio::test]
 async fn a_workflow_and_a_failed_run_call_back_too() {
     let stack = Stack::builder().start().await;
     let receiver = Receiver::start().await;

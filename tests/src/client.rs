@@ -68,6 +68,7 @@ impl Answer {
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    key: Option<String>,
 }
 
 impl Client {
@@ -76,7 +77,18 @@ impl Client {
         // The TLS library wants a provider even where no TLS is spoken; it is there already on the second call.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().expect("a plain client");
-        Self { http, base: base.to_owned() }
+        Self { http, base: base.to_owned(), key: None }
+    }
+
+    /// The same, asking with this API key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// The API key it asks with.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// `http://host:port`.
@@ -91,7 +103,11 @@ impl Client {
 
     /// A request to be filled in and given to [`Self::send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        }
     }
 
     /// Sends a request; `Err` when no answer came.

@@ -24,6 +24,7 @@ use crate::client::{Answer, Client};
 use crate::fakes::{AnthropicFake, ParadigmFake};
 use crate::process::{self, Process, Program, Sighting};
 use crate::proxy::Target;
+use crate::record::Record;
 use crate::redis_server::{Durability, RedisServer};
 
 pub use self::wires::Wires;
@@ -32,6 +33,8 @@ pub use self::wires::Wires;
 const TAIL_LINES: usize = 30;
 /// 20 ms between two questions whether the api is ready.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
+/// The operator's key of a stack with tenants.
+pub const OPERATOR: &str = "the-operators-own-key-of-this-test";
 /// What one long poll of [`Stack::wait_job`] asks for.
 const POLL_SECS: u32 = 30;
 
@@ -92,6 +95,11 @@ impl Builder {
         self
     }
 
+    /// API keys are required; the stack's own client asks with the operator's.
+    pub fn tenants(self) -> Self {
+        self.env("API_KEYS_REQUIRED", "true").env("ADMIN_API_KEY", OPERATOR)
+    }
+
     /// Redis with another durability than the shipped one.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -119,10 +127,12 @@ impl Builder {
         let redis = RedisServer::start_with(&folder.path().join("redis"), self.durability).await;
         let wires = if self.wired { Some(Wires::lay(&redis, &anthropic, &paradigm).await) } else { None };
         let workers = self.workers;
+        let tenants = self.environment.get("API_KEYS_REQUIRED").is_some_and(|required| required == "true");
         let environment = self.whole_environment(folder.path(), &redis, &canaries, &anthropic, &paradigm);
         let api = start_program("api", "api", folder.path(), &of_api(&environment, wires.as_ref()));
         let mut stack = Stack {
-            client: client_of(&api, wires.as_ref()).await,
+            client: client_of(&api, wires.as_ref(), tenants).await,
+            tenants: tenants.then(Record::default),
             wires,
             api,
             workers: Vec::new(),
@@ -167,12 +177,15 @@ impl Builder {
             ("WEBHOOK_RETRY_SCHEDULE", "1s,1s,1s".to_owned()),
             ("SEARCH_DOCUMENTS", documents.display().to_string()),
         ]);
+        // Also without keys: a tenant may have its own.
+        all.extend([
+            ("ANTHROPIC_BASE_URL", anthropic.url().to_owned()),
+            ("LIGHTON_BASE_URL", paradigm.url().to_owned()),
+        ]);
         if self.keys {
             all.extend([
                 ("ANTHROPIC_API_KEY", canaries.anthropic.clone()),
-                ("ANTHROPIC_BASE_URL", anthropic.url().to_owned()),
                 ("LIGHTON_API_KEY", canaries.lighton.clone()),
-                ("LIGHTON_BASE_URL", paradigm.url().to_owned()),
             ]);
         }
         let named = all.into_iter().map(|(name, value)| (name.to_owned(), value));
@@ -184,6 +197,8 @@ impl Builder {
 #[derive(Debug)]
 pub struct Stack {
     client: Client,
+    /// Clients of the tenants that were made, where keys are required.
+    tenants: Option<Record<Client>>,
     /// The api's process.
     pub api: Process,
     /// The workers' processes; one that was killed stays in the list.
@@ -226,6 +241,18 @@ impl Stack {
         &self.client
     }
 
+    /// A client of a new tenant, with a key that allows everything of its own, of a stack that was built
+    /// with [tenants](Builder::tenants).
+    ///
+    /// # Panics
+    /// When it was not.
+    pub async fn tenant(&self, name: &str) -> Client {
+        let made = self.client.post("/keys", &json!({"tenant": name})).await.expect(201);
+        let client = self.client.with_key(made["secret"].as_str().expect("a secret is shown once"));
+        self.tenants.as_ref().expect("a stack that was built with tenants").push(client.clone());
+        client
+    }
+
     /// The wires of a stack that was built [wired](Builder::wired).
     ///
     /// # Panics
@@ -257,7 +284,7 @@ impl Stack {
         assert!(!self.api.is_running(), "stop the api first");
         let environment = of_api(&self.environment, self.wires.as_ref());
         self.api = start_program("api", "api", self.folder.path(), &environment);
-        self.client = client_of(&self.api, self.wires.as_ref()).await;
+        self.client = client_of(&self.api, self.wires.as_ref(), self.tenants.is_some()).await;
     }
 
     /// Starts one more worker and gives its number.
@@ -383,11 +410,16 @@ fn of_worker(environment: &BTreeMap<String, String>, wires: Option<&Wires>) -> B
 }
 
 /// A client of the api that just started: of its own address, or of the wire that now leads to it.
-async fn client_of(api: &Process, wires: Option<&Wires>) -> Client {
+async fn client_of(api: &Process, wires: Option<&Wires>, tenants: bool) -> Client {
     let address = bound_address(api).await;
-    let Some(wires) = wires else { return Client::new(&format!("http://{address}")) };
-    wires.client_api.retarget(Target::Tcp(address));
-    Client::new(&format!("http://{}", wires.client_api.address()))
+    let client = match wires {
+        None => Client::new(&format!("http://{address}")),
+        Some(wires) => {
+            wires.client_api.retarget(Target::Tcp(address));
+            Client::new(&format!("http://{}", wires.client_api.address()))
+        }
+    };
+    if tenants { client.with_key(OPERATOR) } else { client }
 }
 
 /// The address in the api's first log line; its own, because it was told to take any free port.

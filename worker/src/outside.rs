@@ -176,20 +176,21 @@ impl Outside {
             Whose::Operators => operators.chat.clone(),
             Whose::Nobodys => Arc::new(Denied(anthropic::PROVIDER)),
         };
-        let generator: Arc<dyn Generator> = if config.generator == GeneratorChoice::OpenAiCompatible {
-            match whose(own.get(CredentialName::OpenaiApiKey), true, granted) {
-                Whose::Own(key) => makers.openai_generator(Some(key))?,
-                Whose::Operators => operators.generator.clone(),
-                Whose::Nobodys => Arc::new(Denied(openai_compatible::PROVIDER)),
-            }
-        } else {
-            match anthropic() {
-                Whose::Own(key) => makers.anthropic_generator(key, &transport)?,
-                Whose::Nobodys if config.generator == GeneratorChoice::Anthropic => {
-                    Arc::new(Denied(anthropic::PROVIDER))
+        let generator: Arc<dyn Generator> = match config.generator {
+            // Who runs this has chosen that no description leaves the machine: no tenant's key changes that.
+            GeneratorChoice::Offline => operators.generator.clone(),
+            GeneratorChoice::OpenAiCompatible => {
+                match whose(own.get(CredentialName::OpenaiApiKey), true, granted) {
+                    Whose::Own(key) => makers.openai_generator(Some(key))?,
+                    Whose::Operators => operators.generator.clone(),
+                    Whose::Nobodys => Arc::new(Denied(openai_compatible::PROVIDER)),
                 }
-                _ => operators.generator.clone(),
             }
+            GeneratorChoice::ByKey | GeneratorChoice::Anthropic => match anthropic() {
+                Whose::Own(key) => makers.anthropic_generator(key, &transport)?,
+                Whose::Operators => operators.generator.clone(),
+                Whose::Nobodys => Arc::new(Denied(anthropic::PROVIDER)),
+            },
         };
         Ok(Clients { generator, search, analysis, chat })
     }
@@ -232,7 +233,9 @@ impl Makers<'_> {
             None => self.heard(OfflineChat),
         };
         let generator: Arc<dyn Generator> = match (config.generator, &config.anthropic_key) {
-            (GeneratorChoice::Anthropic, Some(key)) => self.anthropic_generator(key, &anthropic)?,
+            (GeneratorChoice::ByKey | GeneratorChoice::Anthropic, Some(key)) => {
+                self.anthropic_generator(key, &anthropic)?
+            }
             (GeneratorChoice::OpenAiCompatible, _) => self.openai_generator(config.openai_key.as_ref())?,
             _ => Arc::new(OfflineGenerator),
         };

@@ -30,6 +30,8 @@ pub enum Code {
     WorkflowNotReady,
     /// The job is not final yet.
     JobNotFinal,
+    /// The job has not failed, so there is nothing to mend.
+    JobNotFailed,
     /// The workflow has as many versions as it may.
     TooManyVersions,
     /// The object is not in the state that `If-Match` names.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::BadRequest,
@@ -82,6 +84,7 @@ impl Code {
         Self::RequestTimeout,
         Self::WorkflowNotReady,
         Self::JobNotFinal,
+        Self::JobNotFailed,
         Self::TooManyVersions,
         Self::PreconditionFailed,
         Self::TooLarge,
@@ -124,6 +127,7 @@ impl Code {
                 (StatusCode::CONFLICT, "workflow_not_ready", "The workflow is not ready")
             }
             Self::JobNotFinal => (StatusCode::CONFLICT, "job_not_final", "The job is not final"),
+            Self::JobNotFailed => (StatusCode::CONFLICT, "job_not_failed", "The job has not failed"),
             Self::TooManyVersions => {
                 (StatusCode::CONFLICT, "too_many_versions", "The workflow has too many versions")
             }
@@ -155,7 +159,7 @@ impl Code {
                 (StatusCode::CONFLICT, "no_open_questions", "There are no open questions")
             }
             Self::TooManyFiles => (StatusCode::CONFLICT, "too_many_files", "There are too many files"),
-            Self::NotConfigured => (StatusCode::NOT_IMPLEMENTED, "not_configured", "Not available here"),
+            Self::NotConfigured => (StatusCode::CONFLICT, "not_configured", "Not available here"),
             Self::ProviderError => (StatusCode::BAD_GATEWAY, "provider_error", "The provider failed"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "An internal error"),
             Self::StoreUnavailable => {

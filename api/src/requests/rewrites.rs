@@ -1,7 +1,7 @@
 //! Another program for a workflow: written anew, changed as its owner says, or mended after a run that failed; and the
 //! answers to what a generation asked.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use shared::{
     id::{JobId, TenantId, WorkflowId},
     job::{GenerateInput, JobSpec, Queue},
@@ -10,7 +10,10 @@ use shared::{
     workflow::{Question, Source},
 };
 use url::Url;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, Type},
+};
 
 use super::{callback_url, job, metadata, to_json};
 use crate::{
@@ -29,7 +32,7 @@ const UNKNOWN_CHARS_MAX: usize = 100;
 #[derive(Debug, ToSchema)]
 pub struct Regeneration {
     /// What is to be different, in plain language; at most 20,000 bytes.
-    #[schema(example = "List the answers by date, newest first.")]
+    #[schema(pattern = r"\S", example = "List the answers by date, newest first.")]
     feedback: Option<String>,
     /// A failed run of the workflow to mend: what kind of error, in which line, is told; nothing of its data is.
     #[schema(value_type = Option<String>, example = json!(null))]
@@ -84,12 +87,14 @@ impl Regeneration {
     }
 }
 
+const NO_ANSWER: &str = "must be a text that is not empty";
+
 /// Body of `POST /workflows/{id}/answers`.
 #[derive(Debug, ToSchema)]
 #[expect(clippy::struct_field_names, reason = "the name is the contract's")]
 pub struct Answers {
     /// The id of each question, and what you say to it; every question has to be answered.
-    #[schema(example = json!({"q1": "The text that is pasted.", "q2": "A list."}))]
+    #[schema(schema_with = answer_texts, required = true)]
     answers: Map<String, Value>,
     /// Where the generate job's final state is posted; at most 2,048 bytes.
     #[schema(value_type = Option<String>, format = "uri", example = json!(null))]
@@ -99,12 +104,28 @@ pub struct Answers {
     metadata: Map<String, Value>,
 }
 
+fn answer_texts() -> Object {
+    let text = Object::builder().schema_type(Type::String).pattern(Some(r"\S"));
+    Object::builder()
+        .additional_properties(Some(text))
+        .description(Some(
+            "The id of each question, and what you say to it; every question has to be answered.",
+        ))
+        .examples([json!({"q1": "The text that is pasted.", "q2": "A list."})])
+        .build()
+}
+
 impl Answers {
     /// Reads and checks the body.
     pub fn read(mut fields: Fields, config: &Config) -> Result<Self, Problem> {
         let answers = fields.object("answers");
         if answers.is_none() && fields.fault_count() == 0 {
             fields.fault("answers", "is required");
+        }
+        let is_text = |answer: &Value| answer.as_str().is_some_and(|text| !text.trim().is_empty());
+        let wrong = answers.iter().flatten().filter(|(_, answer)| !is_text(answer));
+        for (id, _) in wrong.take(UNKNOWN_TOLD_MAX) {
+            fields.fault_within("answers", &shown(id), NO_ANSWER);
         }
         let read = Self {
             answers: answers.unwrap_or_default(),
@@ -127,15 +148,14 @@ impl Answers {
                     pairs.push((text.clone(), answer.clone()));
                     continue;
                 }
-                Some(_) => "must be a text that is not empty".to_owned(),
+                Some(_) => NO_ANSWER.to_owned(),
                 None => "is required: the question is open".to_owned(),
             };
             fields.fault_within("answers", id, wrong);
         }
         let open = |id: &String| questions.iter().any(|question| question.id == *id);
         for id in self.answers.keys().filter(|id| !open(id)).take(UNKNOWN_TOLD_MAX) {
-            let shown: String = id.chars().take(UNKNOWN_CHARS_MAX).collect();
-            fields.fault_within("answers", &shown, "is not the id of an open question");
+            fields.fault_within("answers", &shown(id), "is not the id of an open question");
         }
         fields.finish(pairs)
     }
@@ -156,6 +176,11 @@ impl Answers {
             JobSpec { callback_url, metadata, ..job(tenant, Queue::Generate, id, to_json(&input), defaults) };
         submission(spec, answers, idempotency, defaults)
     }
+}
+
+/// Of a client's own name, as much as is repeated.
+fn shown(id: &str) -> String {
+    id.chars().take(UNKNOWN_CHARS_MAX).collect()
 }
 
 fn submission(

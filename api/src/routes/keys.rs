@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Extension, Json,
     extract::{RawQuery, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -13,9 +13,12 @@ use shared::{
     api_key::{ApiKey, Scope},
     id::{KeyId, TenantId},
     limits,
-    store::{Audited, KeyRecord, NewKey},
+    store::{Audited, KeyRecord, Made, NewKey, SubmitError},
 };
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 use super::{Id, Page, Stretch};
 use crate::{
@@ -24,6 +27,8 @@ use crate::{
     body::{JsonBody, OptionalJson},
     edge::RequestId,
     fields::Fields,
+    idempotency::Idempotency,
+    openapi::idempotency_key,
     problem::Problem,
 };
 
@@ -35,19 +40,26 @@ const SCOPES: [Scope; 3] = [Scope::Read, Scope::Write, Scope::Manage];
 pub(crate) struct CreatedKey {
     #[serde(flatten)]
     key: KeyRecord,
-    /// The key itself, `wfk_…`: it is stored nowhere and never shown again.
+    /// The key itself, `wfk_…`: it is stored nowhere and never shown again, not even under the same `Idempotency-Key`.
     #[schema(
         example = "wfk_0192f0c1a5b87d10a3c4e5f60718293a_3pQ8nB7xK2mV9tR4wY6zC1dF5gH0jL8sA3bN7cX2vM91u2Fq4"
     )]
-    secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    secret: Option<String>,
 }
 
 impl CreatedKey {
     fn into_response(self) -> Response {
         let location = format!("/keys/{}", self.key.id);
+        let replayed = self.secret.is_none();
         let mut response = (StatusCode::CREATED, Json(self)).into_response();
         if let Ok(location) = HeaderValue::try_from(location) {
             response.headers_mut().insert(header::LOCATION, location);
+        }
+        if replayed {
+            let name = HeaderName::from_static("idempotent-replayed");
+            response.headers_mut().insert(name, HeaderValue::from_static("true"));
         }
         response
     }
@@ -55,8 +67,51 @@ impl CreatedKey {
 
 impl From<(ApiKey, KeyRecord)> for CreatedKey {
     fn from((key, record): (ApiKey, KeyRecord)) -> Self {
-        Self { key: record, secret: key.expose().to_owned() }
+        Self { key: record, secret: Some(key.expose().to_owned()) }
     }
+}
+
+/// The parameter `Idempotency-Key` of what makes keys.
+struct SameKey;
+
+impl utoipa::IntoParams for SameKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key("The same key and body answer the same API key, without its secret")]
+    }
+}
+
+/// The key that was made before under the same `Idempotency-Key`, as it is now.
+async fn made_before(
+    api: &Api,
+    caller: &Caller,
+    Idempotency(asked): &Idempotency,
+) -> Result<Option<Response>, Problem> {
+    let Some((key, fingerprint)) = asked else { return Ok(None) };
+    let before = api.store.made_under(caller.tenant(), Made::ApiKey, key).await?;
+    let Some((noted, id)) = before else { return Ok(None) };
+    if noted != *fingerprint {
+        return Err(SubmitError::KeyReused.into());
+    }
+    let record = match id.parse() {
+        Ok(id) => api.store.key_record(id).await?,
+        Err(_) => None,
+    };
+    let record = record.ok_or_else(|| Problem::no_such("key"))?;
+    Ok(Some(CreatedKey { key: record, secret: None }.into_response()))
+}
+
+/// Notes under which `Idempotency-Key` a key was made, and answers with it.
+async fn made(
+    api: &Api,
+    caller: &Caller,
+    Idempotency(asked): &Idempotency,
+    created: (ApiKey, KeyRecord),
+) -> Result<Response, Problem> {
+    if let Some((key, fingerprint)) = asked {
+        let id = created.1.id.to_string();
+        api.store.note_made(caller.tenant(), Made::ApiKey, key, (fingerprint, &id)).await?;
+    }
+    Ok(CreatedKey::from(created).into_response())
 }
 
 /// Body of `POST /keys`.
@@ -105,17 +160,21 @@ pub(super) const TENANT_NAME: &str = "1 to 40 of a-z, 0-9, '-' and '_'";
 ///
 /// Its tenant is made with its first key. The answer holds the secret, which is stored nowhere and never shown again.
 #[utoipa::path(
-    post, path = "/keys", operation_id = "createKey", tag = "keys", request_body = NewApiKey,
+    post, path = "/keys", operation_id = "createKey", tag = "keys", request_body = NewApiKey, params(SameKey),
     responses((status = 201, description = "The key, with its secret", body = CreatedKey,
-        headers(("Location" = String, description = "The key"))))
+        headers(("Location" = String, description = "The key"), ("Idempotent-Replayed" = Option<String>, description = "`true`: made before under the same key"))))
 )]
 pub(crate) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    idempotency: Idempotency,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let asked = NewApiKey::read(fields)?;
+    if let Some(response) = made_before(&api, &caller, &idempotency).await? {
+        return Ok(response);
+    }
     let new = NewKey {
         tenant: asked.tenant.unwrap_or_else(|| caller.tenant().clone()),
         name: asked.name.unwrap_or_default(),
@@ -136,7 +195,7 @@ pub(crate) async fn create(
     api.store.add_tenant(&new.tenant).await?;
     let created = api.store.create_key(&new, &api.config.sealer).await?;
     let created = created.ok_or_else(|| Problem::internal("a key that replaces none was refused"))?;
-    Ok(CreatedKey::from(created).into_response())
+    made(&api, &caller, &idempotency, created).await
 }
 
 /// Which keys.
@@ -220,18 +279,22 @@ pub(super) fn overlap(mut fields: Fields) -> Result<Duration, Problem> {
 /// The old one stays good for a while, so that it can be replaced where it is used. The new one does not expire by itself.
 #[utoipa::path(
     post, path = "/keys/{id}/rotate", operation_id = "rotateKey", tag = "keys", request_body = Option<Rotation>,
-    params(("id" = String, Path, description = "The key")),
+    params(("id" = String, Path, description = "The key"), SameKey),
     responses((status = 201, description = "The new key, with its secret", body = CreatedKey,
-        headers(("Location" = String, description = "The new key"))))
+        headers(("Location" = String, description = "The new key"), ("Idempotent-Replayed" = Option<String>, description = "`true`: made before under the same key"))))
 )]
 pub(crate) async fn rotate(
     State(api): State<Api>,
     caller: Caller,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Id(id): Id<KeyId>,
+    idempotency: Idempotency,
     OptionalJson(fields): OptionalJson,
 ) -> Result<Response, Problem> {
     let overlap = overlap(fields)?;
+    if let Some(response) = made_before(&api, &caller, &idempotency).await? {
+        return Ok(response);
+    }
     let old = api.store.key_record(id).await?.ok_or_else(|| Problem::no_such("key"))?;
     audit(&api, &caller, "key.rotate", &old, &request_id).await?;
     let new = NewKey {
@@ -242,7 +305,8 @@ pub(crate) async fn rotate(
         replaces: Some((id, overlap)),
     };
     let created = api.store.create_key(&new, &api.config.sealer).await?;
-    Ok(CreatedKey::from(created.ok_or_else(|| Problem::no_such("key"))?).into_response())
+    let created = created.ok_or_else(|| Problem::no_such("key"))?;
+    made(&api, &caller, &idempotency, created).await
 }
 
 async fn audit(

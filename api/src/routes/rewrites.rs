@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Api,
     auth::Caller,
-    body::JsonBody,
+    body::{JsonBody, OptionalJson},
     idempotency::Idempotency,
     problem::{Code, Problem},
     requests::{Answers, Regeneration},
@@ -28,14 +28,14 @@ use crate::{
 /// new one has passed.
 #[utoipa::path(
     post, path = "/workflows/{id}/regenerate", operation_id = "regenerateWorkflow", tag = "workflows",
-    request_body = Regeneration,
+    request_body = Option<Regeneration>,
     params(
         ("id" = String, Path, description = "The workflow"),
         Makes::<accepted::NextProgram>
     ),
     responses(
         Makes<accepted::NextProgram>,
-        (status = 409, description = "`too_many_versions`: the workflow has 1,000 versions")
+        (status = 409, description = "`job_not_failed`: `job_id` is not a failed run; or `too_many_versions`: the workflow has 1,000 versions")
     )
 )]
 pub(crate) async fn regenerate(
@@ -44,7 +44,7 @@ pub(crate) async fn regenerate(
     Id(id): Id<WorkflowId>,
     idempotency: Idempotency,
     asked: Asked,
-    JsonBody(fields): JsonBody,
+    OptionalJson(fields): OptionalJson,
 ) -> Result<Response, Problem> {
     let request = Regeneration::read(fields, &api.config)?;
     let workflow = known(&api, &caller, id).await?;
@@ -53,8 +53,8 @@ pub(crate) async fn regenerate(
         let job = job.filter(|job| job.workflow_id == id && job.kind == JobKind::Execute);
         match job.map(|job| job.status) {
             Some(JobStatus::Failed) => {}
-            Some(_) => return Err(Problem::field("job_id", "is not a failed run")),
-            None => return Err(Problem::field("job_id", "is not a run of this workflow")),
+            Some(_) => return Err(Problem::new(Code::JobNotFailed, "Only a run that failed can be mended.")),
+            None => return Err(Problem::names_no_such("job_id", "is not a run of this workflow")),
         }
     }
     let answers = api.store.answers(caller.tenant(), id).await?;

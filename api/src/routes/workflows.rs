@@ -218,7 +218,9 @@ pub(crate) async fn execute(
 async fn own_files(api: &Api, caller: &Caller, ids: &[String]) -> Result<(), Problem> {
     let own = api.store.own_files(caller.tenant(), ids).await?;
     match ids.iter().position(|id| !own.contains(id)) {
-        Some(at) => Err(Problem::field(&format!("file_ids/{at}"), "is not the id of a file of yours")),
+        Some(at) => {
+            Err(Problem::names_no_such(&format!("file_ids/{at}"), "is not the id of a file of yours"))
+        }
         None => Ok(()),
     }
 }

@@ -233,3 +233,27 @@ async fn what_the_operator_changes_is_written_down_and_what_is_secret_is_not() {
     api.operator("GET", "/audit?after=x", None).await.problem(422, "invalid_request");
     api.finish().await;
 }
+
+#[tokio::test]
+async fn a_key_is_made_once_under_an_idempotency_key_and_its_secret_is_not_shown_again() {
+    let api = Fixture::with_keys(&[]).await;
+    let bearer = format!("Bearer {ADMIN}");
+    let make = async |path: &str, key: &str, body: Value| {
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        api.client.send("POST", path, &headers, Some(&body)).await
+    };
+    let first = make("/keys", "one", json!({"tenant": "acme"})).await;
+    let key = first.expect(201);
+    assert!(key["secret"].is_string() && first.header("idempotent-replayed").is_none());
+    let again = make("/keys", "one", json!({"tenant": "acme"})).await;
+    assert_eq!((&again.expect(201)["id"], again.header("idempotent-replayed")), (&key["id"], Some("true")));
+    assert!(again.json().get("secret").is_none(), "{again:?}");
+    make("/keys", "one", json!({"tenant": "other"})).await.problem(422, "idempotency_key_reused");
+    let rotate = format!("/keys/{}/rotate", key["id"].as_str().unwrap());
+    let rotated = make(&rotate, "two", json!({})).await.expect(201);
+    let replayed = make(&rotate, "two", json!({})).await;
+    assert_eq!(replayed.expect(201)["id"], rotated["id"]);
+    let all = api.operator("GET", "/keys?tenant=acme", None).await.expect(200);
+    assert_eq!(all["data"].as_array().map(Vec::len), Some(2), "{all:#}");
+    api.finish().await;
+}

@@ -16,5 +16,6 @@ mod problems;
 mod process;
 mod quotas;
 mod service;
+mod unread;
 mod versions;
 mod workflows;

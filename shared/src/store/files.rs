@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Store, StoreError};
-use crate::{id::TenantId, limits, time::Timestamp};
+use crate::{id::TenantId, time::Timestamp};
 
 /// What became of an uploaded file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -81,44 +81,6 @@ impl Store {
     /// How many files the tenant has.
     pub async fn file_count(&self, tenant: &TenantId) -> Result<usize, StoreError> {
         Ok(redis::cmd("HLEN").arg(self.files_key(tenant)).query_async(&mut self.connection.clone()).await?)
-    }
-
-    /// What was uploaded under an idempotency key: the content's fingerprint and the file's id.
-    pub async fn uploaded_under(
-        &self,
-        tenant: &TenantId,
-        key: &str,
-    ) -> Result<Option<(String, String)>, StoreError> {
-        let (fingerprint, id): (Option<String>, Option<String>) = redis::cmd("HMGET")
-            .arg(self.upload_key(tenant, key))
-            .arg("fingerprint")
-            .arg("file")
-            .query_async(&mut self.connection.clone())
-            .await?;
-        Ok(fingerprint.zip(id))
-    }
-
-    /// Notes what was uploaded under an idempotency key.
-    pub async fn note_upload(
-        &self,
-        tenant: &TenantId,
-        key: &str,
-        fingerprint: &str,
-        id: &str,
-    ) -> Result<(), StoreError> {
-        let name = self.upload_key(tenant, key);
-        let kept = i64::try_from(limits::IDEMPOTENCY_TTL.as_secs()).unwrap_or(i64::MAX);
-        redis::pipe()
-            .atomic()
-            .hset_multiple(&name, &[("fingerprint", fingerprint), ("file", id)])
-            .expire(&name, kept)
-            .query_async::<()>(&mut self.connection.clone())
-            .await?;
-        Ok(())
-    }
-
-    fn upload_key(&self, tenant: &TenantId, key: &str) -> String {
-        self.key(format_args!("idem:{tenant}:file:{key}"))
     }
 
     /// Forgets a file.

@@ -14,6 +14,7 @@ pub mod generation;
 mod jobs;
 mod keys;
 mod link;
+mod made;
 mod measures;
 mod peek;
 mod quotas;
@@ -45,6 +46,7 @@ pub use self::{
     files::{File, FileStatus},
     jobs::{JobFilter, Page},
     keys::{KeyRecord, NewKey},
+    made::Made,
     quotas::{DailyBudget, DailyLimits, DaySpent, Rate, Spending, Usage},
     state::{
         CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,

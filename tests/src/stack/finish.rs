@@ -7,16 +7,20 @@ use serde_json::Value;
 
 use super::{Stack, TAIL_LINES};
 use crate::process::{self, Process};
+use crate::record::Record;
 
 impl Stack {
     /// Stops everything and asserts that nothing is left; the last line of every test.
     pub async fn finish(mut self) {
         let mut complaints = Vec::new();
         if self.api.is_running() && self.redis.process().is_running() {
-            for status in ["queued", "running"] {
-                let left = self.client.get(&format!("/jobs?status={status}&limit=5")).await.expect(200);
-                if left["data"].as_array().is_none_or(|jobs| !jobs.is_empty()) {
-                    complaints.push(format!("jobs still {status}: {left}"));
+            let tenants = self.tenants.iter().flat_map(Record::all);
+            for client in tenants.chain([self.client.clone()]) {
+                for status in ["queued", "running"] {
+                    let left = client.get(&format!("/jobs?status={status}&limit=5")).await.expect(200);
+                    if left["data"].as_array().is_none_or(|jobs| !jobs.is_empty()) {
+                        complaints.push(format!("jobs still {status}: {left}"));
+                    }
                 }
             }
         }

@@ -41,7 +41,7 @@ def check(source, file_name, entry_point):
     _parsed(source, file_name, 0)  # what only the compiler sees: `return` outside a function, and the like
     entry = _entry(tree.body, entry_point)
     if entry is None:
-        raise InvalidCode(MISSING_ENTRY_POINT)
+        raise InvalidCode(MISSING_ENTRY_POINT, 1)  # what is missing has no line: the file begins wrong
     _check_signature(entry, entry_point)
     imports = _imports(tree)
     return {

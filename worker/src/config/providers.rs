@@ -18,6 +18,8 @@ pub enum SearchApi {
 /// Who writes programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GeneratorChoice {
+    /// Nobody chose: the Anthropic API for whom there is a key, the operator's or its own; else the compiler.
+    ByKey,
     /// The Anthropic API.
     Anthropic,
     /// A server that speaks OpenAI's chat completions: LightOn, Ollama, vLLM.
@@ -128,7 +130,7 @@ fn traffic(vars: &mut Vars) -> Traffic {
 }
 
 fn generator(vars: &mut Vars, has_anthropic_key: bool) -> GeneratorChoice {
-    let default = if has_anthropic_key { GeneratorChoice::Anthropic } else { GeneratorChoice::Offline };
+    let default = GeneratorChoice::ByKey;
     match vars.text("GENERATOR_PROVIDER") {
         None => default,
         Some("offline") => GeneratorChoice::Offline,

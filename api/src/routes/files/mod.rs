@@ -11,10 +11,10 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use providers::{ProviderError, paradigm::Upload};
+use providers::paradigm::Upload;
 use shared::{
     limits,
-    store::{File, FileStatus},
+    store::{File, FileStatus, Made},
     time::Timestamp,
 };
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -61,7 +61,7 @@ impl utoipa::IntoParams for FileKey {
             ("Location" = String, description = "The file"),
             ("Idempotent-Replayed" = Option<String>, description = "`true`: uploaded before under the same key")
         )),
-        (status = 501, description = "`not_configured`: this account has no key for Paradigm"),
+        (status = 409, description = "`not_configured`: this account has no key for Paradigm yet; or `too_many_files`"),
         (status = 502, description = "`provider_error`: Paradigm did not take it")
     )
 )]
@@ -73,19 +73,20 @@ pub(crate) async fn upload(
 ) -> Result<Response, Problem> {
     let key = idempotency::key(&headers)?;
     let tenant = api.store.tenant(caller.tenant()).await?;
-    let files = api.uploads.files_of(&tenant, &api.config)?;
-    if api.store.file_count(caller.tenant()).await? >= limits::FILES_MAX {
-        let detail = format!("The account has {} files; delete some first.", limits::FILES_MAX);
-        return Err(Problem::new(Code::TooManyFiles, detail));
-    }
     let _place = api.uploads.place()?;
     let opening = tokio::time::timeout(limits::BODY_READ_TIMEOUT, Content::open(&headers, body));
     let content = opening.await.map_err(|_| {
         let detail = format!("The file did not begin within {} s.", limits::BODY_READ_TIMEOUT.as_secs());
         Problem::new(Code::RequestTimeout, detail)
     })??;
+    // The form first: what is wrong with it is wrong with any key, and without.
+    let account = api.uploads.files_of(&tenant, &api.config)?;
+    if api.store.file_count(caller.tenant()).await? >= limits::FILES_MAX {
+        let detail = format!("The account has {} files; delete some first.", limits::FILES_MAX);
+        return Err(Problem::new(Code::TooManyFiles, detail));
+    }
     let before = match &key {
-        Some(key) => api.store.uploaded_under(caller.tenant(), key).await?,
+        Some(key) => api.store.made_under(caller.tenant(), Made::File, key).await?,
         None => None,
     };
     if let Some((fingerprint, id)) = before {
@@ -100,9 +101,9 @@ pub(crate) async fn upload(
     let (name, content_type) = (content.name().to_owned(), content.media_type().to_owned());
     let (stream, passed) = content.into_stream();
     let upload = Upload { name: name.clone(), content_type, length_bytes: None, content: stream };
-    let stored = match uploads::upload(&files, upload).await {
+    let stored = match uploads::upload(&account.files, upload).await {
         Ok(stored) => stored,
-        Err(error) => return Err(passed.refusal().unwrap_or_else(|| error.into())),
+        Err(error) => return Err(passed.refusal().unwrap_or_else(|| account.problem(error))),
     };
     let file = File {
         id: stored.id.to_string(),
@@ -114,7 +115,8 @@ pub(crate) async fn upload(
     };
     api.store.keep_file(caller.tenant(), &file).await?;
     if let Some(key) = &key {
-        api.store.note_upload(caller.tenant(), key, &passed.fingerprint(), &file.id).await?;
+        let made = (passed.fingerprint(), &file.id);
+        api.store.note_made(caller.tenant(), Made::File, key, (&made.0, made.1)).await?;
     }
     Ok((StatusCode::CREATED, [location(&file.id)], Json(file)).into_response())
 }
@@ -133,8 +135,8 @@ pub(crate) async fn get(
     let mut file = known(&api, &caller, id).await?;
     if file.status == FileStatus::Processing {
         let tenant = api.store.tenant(caller.tenant()).await?;
-        let files = api.uploads.files_of(&tenant, &api.config)?;
-        match files.file(id.0, &uploads::call()).await {
+        let account = api.uploads.files_of(&tenant, &api.config)?;
+        match account.files.file(id.0, &uploads::call()).await {
             Ok(stored) => {
                 file.status = uploads::status(stored.status);
                 if file.status != FileStatus::Processing {
@@ -154,6 +156,7 @@ pub(crate) async fn get(
     params(("id" = String, Path, description = "The file")),
     responses(
         (status = 204, description = "It is gone"),
+        (status = 409, description = "`not_configured`: Paradigm does not take this account's key"),
         (status = 502, description = "`provider_error`: Paradigm did not delete it")
     )
 )]
@@ -164,8 +167,9 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let file = known(&api, &caller, id).await?;
     let tenant = api.store.tenant(caller.tenant()).await?;
-    let files = api.uploads.files_of(&tenant, &api.config)?;
-    files.delete(id.0, &uploads::call()).await.map_err(|error: ProviderError| Problem::from(error))?;
+    let account = api.uploads.files_of(&tenant, &api.config)?;
+    let deleted = account.files.delete(id.0, &uploads::call()).await;
+    deleted.map_err(|error| account.problem(error))?;
     api.store.forget_file(caller.tenant(), &file.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

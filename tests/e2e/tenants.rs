@@ -1,0 +1,161 @@
+//! Two tenants on one system of real processes: what one has, the other cannot see, name, stop or pay for.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::client::{Answer, Client};
+use tests::fakes::Receiver;
+use tests::stack::{Stack, id};
+
+use crate::SEARCH;
+
+async fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    let request = client.request(Method::from_bytes(method.as_bytes()).expect("a method"), path);
+    client.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
+}
+
+/// A workflow of this tenant that is ready.
+async fn workflow(client: &Client) -> String {
+    let body = json!({"description": "A program of the test", "code": SEARCH});
+    id(&client.post_and_wait("/workflows", &body, 30).await.expect(200))
+}
+
+/// Everything that can be asked about somebody's workflow and job.
+fn everything(workflow: &str, job: &str) -> Vec<(&'static str, String, Option<Value>)> {
+    let (of_workflow, of_job) = (format!("/workflows/{workflow}"), format!("/jobs/{job}"));
+    let message = format!("msg_{}", job.trim_start_matches("job_"));
+    let run = Some(json!({"user_input": "mine"}));
+    vec![
+        ("GET", of_workflow.clone(), None),
+        ("PATCH", of_workflow.clone(), Some(json!({"name": "mine"}))),
+        ("GET", format!("{of_workflow}/versions"), None),
+        ("GET", format!("{of_workflow}/versions/1"), None),
+        ("GET", format!("{of_workflow}/versions/1/diff"), None),
+        ("PUT", format!("{of_workflow}/code"), Some(json!({"code": SEARCH}))),
+        ("POST", format!("{of_workflow}/regenerate"), Some(json!({"feedback": "mine"}))),
+        ("POST", format!("{of_workflow}/answers"), Some(json!({"answers": {"q1": "mine"}}))),
+        ("POST", format!("{of_workflow}/execute"), run),
+        ("DELETE", of_workflow, None),
+        ("GET", of_job.clone(), None),
+        ("GET", format!("{of_job}/events"), None),
+        ("GET", format!("{of_job}/logs"), None),
+        ("GET", format!("{of_job}/steps"), None),
+        ("GET", format!("{of_job}/deliveries"), None),
+        ("POST", format!("{of_job}/deliveries/{message}/redeliver"), None),
+        ("POST", format!("{of_job}/cancel"), None),
+        ("POST", format!("{of_job}/retry"), None),
+        ("DELETE", of_job, None),
+    ]
+}
+
+#[tokio::test]
+async fn a_tenant_can_neither_see_nor_stop_nor_start_what_is_anothers() {
+    let stack = Stack::builder().tenants().start().await;
+    let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
+    let granted = json!({"operator_credentials": true});
+    ask(stack.client(), "PUT", "/tenants/alice", Some(&granted)).await.expect(200);
+    let receiver = Receiver::start().await;
+    let of_alice = workflow(&alice).await;
+    stack.paradigm.withhold();
+    let body = json!({"user_input": "alices question", "callback_url": receiver.url("/alice")});
+    let path = format!("/workflows/{of_alice}/execute");
+    let job = id(&ask(&alice, "POST", &path, Some(&body)).await.expect(202));
+    stack.paradigm.searches().wait_for(1).await;
+
+    let unknown = (format!("wf_{}", "0".repeat(32)), format!("job_{}", "0".repeat(32)));
+    let foreign = everything(&of_alice, &job).into_iter().zip(everything(&unknown.0, &unknown.1));
+    for ((method, path, body), (_, nothing, _)) in foreign {
+        let told = ask(&bob, method, &path, body.as_ref()).await.expect_problem(404);
+        let of_nothing = ask(&bob, method, &nothing, body.as_ref()).await.expect_problem(404);
+        assert_eq!((&told["detail"], &told["code"]), (&of_nothing["detail"], &of_nothing["code"]), "{path}");
+    }
+    for list in ["/workflows", "/jobs", &format!("/jobs?workflow_id={of_alice}")] {
+        assert_eq!(bob.get(list).await.expect(200)["data"], json!([]), "{list}");
+    }
+    for (method, path) in [("GET", "/keys"), ("GET", "/tenants"), ("GET", "/audit"), ("GET", "/metrics")] {
+        ask(&bob, method, path, None).await.expect_problem(403);
+    }
+
+    stack.paradigm.release();
+    let ended = alice.get(&format!("/jobs/{job}?wait=30")).await.expect(200);
+    assert_eq!(ended["status"], "succeeded", "{ended:#}");
+    let versions = alice.get(&format!("/workflows/{of_alice}/versions")).await.expect(200);
+    assert_eq!(versions["data"].as_array().map(Vec::len), Some(1), "{versions:#}");
+    // The secret that signs is the tenant's own.
+    let secret = async |client: &Client| {
+        client.get("/webhook-secret").await.expect(200)["secret"].as_str().expect("a text").to_owned()
+    };
+    let delivery = receiver.delivery(1).await;
+    delivery.verify(&secret(&alice).await).unwrap();
+    assert!(delivery.verify(&secret(&bob).await).is_err());
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_tenant_spends_and_repeats_is_its_own() {
+    let stack = Stack::builder().tenants().offline().start().await;
+    let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
+    for (tenant, most) in [("alice", 5), ("bob", 1)] {
+        let settings = json!({"limits": {"tool_calls_per_day": most}});
+        ask(stack.client(), "PUT", &format!("/tenants/{tenant}"), Some(&settings)).await.expect(200);
+    }
+    let (of_alice, of_bob) = (workflow(&alice).await, workflow(&bob).await);
+    let run = async |client: &Client, workflow: &str| {
+        let body = json!({"user_input": "contract"});
+        client.post_and_wait(&format!("/workflows/{workflow}/execute"), &body, 30).await.expect(200)
+    };
+    for (client, workflow, code) in [
+        (&alice, &of_alice, Value::Null),
+        (&bob, &of_bob, Value::Null),
+        (&bob, &of_bob, json!("budget_exceeded")),
+        (&alice, &of_alice, Value::Null),
+    ] {
+        let job = run(client, workflow).await;
+        assert_eq!(job["error"]["code"], code, "{job:#}");
+        if code.is_null() {
+            assert_eq!(job["provider"], "offline", "{job:#}");
+        }
+    }
+    for (client, used, limit) in [(&alice, 2, 5), (&bob, 1, 1)] {
+        let usage = client.get("/usage").await.expect(200);
+        assert_eq!(usage["tool_calls"], json!({"used": used, "limit": limit}), "{usage:#}");
+    }
+    // The same key of idempotency names another thing for each.
+    let create = async |client: &Client| {
+        let request = client.request(Method::POST, "/workflows").header("idempotency-key", "one");
+        client.send(request.json(&json!({"description": "d", "code": SEARCH}))).await
+    };
+    let (first, second, again) = (create(&alice).await, create(&bob).await, create(&alice).await);
+    assert_ne!(id(&first.expect(202)), id(&second.expect(202)));
+    assert_eq!(
+        (id(&again.expect(202)), again.header("idempotent-replayed")),
+        (id(&first.json()), Some("true"))
+    );
+    assert_eq!(second.header("idempotent-replayed"), None);
+    for (client, answer) in [(&alice, &first), (&bob, &second)] {
+        let operation = answer.header("operation-location").expect("Operation-Location");
+        client.get(&format!("{operation}?wait=30")).await.expect(200);
+    }
+    stack.finish().await;
+}
+
+/// `GENERATOR_PROVIDER=offline` is the operator's word that no description leaves the machine; without it, a key decides.
+#[tokio::test]
+async fn a_tenants_own_key_asks_the_model_unless_the_operator_chose_to_stay_offline() {
+    for (choice, provider) in [(None, "anthropic"), (Some("offline"), "offline")] {
+        let stack = Stack::builder().tenants().offline();
+        let stack = choice.into_iter().fold(stack, |stack, name| stack.env("GENERATOR_PROVIDER", name));
+        let stack = stack.start().await;
+        let alice = stack.tenant("alice").await;
+        let key = json!({"value": stack.canaries.anthropic});
+        ask(&alice, "PUT", "/credentials/anthropic_api_key", Some(&key)).await.expect(200);
+        stack.anthropic.generate_program(crate::ECHO);
+        let description = "For each sentence of the input, search the documents, then format as \
+                           \"Q: {sentence} A: {answer}\".";
+        let made =
+            alice.post_and_wait("/workflows", &json!({"description": description}), 60).await.expect(200);
+        assert_eq!((&made["status"], &made["provider"]), (&json!("ready"), &json!(provider)), "{made:#}");
+        let asked = stack.anthropic.calls_for(tests::fakes::anthropic::Purpose::Generate).len();
+        assert_eq!(asked > 0, provider == "anthropic");
+        stack.finish().await;
+    }
+}
