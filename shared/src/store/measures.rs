@@ -68,7 +68,15 @@ impl Store {
             .arg("memory")
             .query_async(&mut self.connection.clone())
             .await?;
-        let mut samples: Samples = totals.into_iter().collect();
+        let mut samples = Samples::new();
+        for (series, total) in totals {
+            // Scripts add up whole milliseconds.
+            let (series, total) = match series.split_once("_sum_ms{") {
+                Some((family, labels)) => (format!("{family}_sum{{{labels}"), total / 1000.0),
+                None => (series, total),
+            };
+            *samples.entry(series).or_default() += total;
+        }
         for (line, family) in
             [("used_memory:", "wf_store_memory_bytes"), ("maxmemory:", "wf_store_memory_max_bytes")]
         {

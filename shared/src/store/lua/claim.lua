@@ -24,43 +24,66 @@ local function seats_of(tenant)
   return seats[tenant]
 end
 
+-- What is given is written down together at the end, as far as nothing before reads it.
+local fence, turn = tonumber(redis.call('GET', P .. 'fence') or 0), nil
+local started, turns, leases, waits, ids = {}, {}, {}, {}, {}
+
 -- The first job of the tenant's list is given to the worker, unless it was cancelled, expired or erased while it
 -- stood there.
 local function give(tenant)
   local id = redis.call('LPOP', queue_key(queue, 'ready:' .. tenant)) or ''
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'status', 'lost', 'expires_at')
-  if job[1] ~= 'queued' then return nil, 1 end
-  local expires_at = tonumber(job[3] or 0)
+  local key, job = job_key(id), {}
+  local record = redis.call('HGETALL', key)
+  for i = 1, #record, 2 do job[record[i]] = record[i + 1] end
+  if job.status ~= 'queued' then return nil, 1 end
+  local expires_at = tonumber(job.expires_at or 0)
   if expires_at > 0 and expires_at <= now then
     expire(queue, id, now) -- more expired at once than one sweep takes
     return nil, SKIP_EXPIRED
   end
-  local fence = redis.call('INCR', P .. 'fence')
-  local attempt = tonumber(job[2]) + 1
-  redis.call('HSET', key, 'status', 'running', 'fence', fence, 'attempt', attempt, 'worker', worker, 'started_at', now)
-  end_waiting(queue, tenant, id)
-  count(queue, 'running', tenant, 1)
-  tally('wf_attempts_total{queue="' .. queue .. '"}')
-  if attempt == 1 then observe('wf_job_wait_seconds', queue, now - tonumber(redis.call('HGET', key, 'created_at'))) end
-  redis.call('HSET', queue_key(queue, 'turn'), tenant, redis.call('INCR', queue_key(queue, 'turns')))
-  redis.call('ZADD', queue_key(queue, 'leases'), now + lease_ms, id)
-  if queue ~= 'deliver' then event(id, 'job.started', '{"attempt":' .. attempt .. '}', now) end
-  return { id, fence, attempt, redis.call('GET', key .. ':input') or '', redis.call('HGETALL', key) }, 0
+  fence = fence + 1
+  turn = (turn or tonumber(redis.call('GET', queue_key(queue, 'turns')) or 0)) + 1
+  local attempt, seq = tonumber(job.lost or 0) + 1, tonumber(job.seq or 0) + 1
+  local fields = { 'status', 'running', 'fence', fence, 'attempt', attempt, 'worker', worker, 'started_at', now }
+  if queue ~= 'deliver' then
+    fields[11], fields[12] = 'seq', seq
+    event(id, 'job.started', '{"attempt":' .. attempt .. '}', now, seq)
+  end
+  redis.call('HSET', key, unpack(fields))
+  if attempt == 1 then waits[#waits + 1] = now - tonumber(job.created_at or now) end
+  started[tenant], turns[tenant] = (started[tenant] or 0) + 1, turn
+  leases[#leases + 1], leases[#leases + 2], ids[#ids + 1] = now + lease_ms, id, id
+  return { id, fence, attempt, redis.call('GET', key .. ':input') or '', record }, 0
+end
+
+local function write_down()
+  if #ids == 0 then return end
+  redis.call('SET', P .. 'fence', fence)
+  redis.call('SET', queue_key(queue, 'turns'), turn)
+  redis.call('ZADD', queue_key(queue, 'leases'), unpack(leases))
+  redis.call('ZREM', queue_key(queue, 'expiry'), unpack(ids))
+  for tenant, n in pairs(started) do
+    count(queue, 'queued', tenant, -n)
+    count(queue, 'running', tenant, n)
+    redis.call('HSET', queue_key(queue, 'turn'), tenant, turns[tenant])
+  end
+  tally('wf_attempts_total{queue="' .. queue .. '"}', #ids)
+  if #waits > 0 then observe('wf_job_wait_seconds', queue, waits) end
 end
 
 local tenants = queue_key(queue, 'tenants')
 local answer, skipped = { 0, now }, 0
 while n + kept > 0 and skipped < SKIP do
   local head = redis.call('ZRANGE', tenants, 0, 0, 'WITHSCORES')
-  local tenant = head[1]
-  if not tenant or (n == 0 and tonumber(head[2]) >= TURNS) then break end
+  local tenant, score = head[1], tonumber(head[2])
+  if not tenant or (n == 0 and score >= TURNS) then break end
   if seats_of(tenant) > 0 then
     local given, passed = give(tenant)
     skipped = skipped + passed
     if given then
       answer[#answer + 1] = given
       seats[tenant] = seats[tenant] - 1
+      score = (math.floor(score / TURNS) + 1) * TURNS + turn
       if n > 0 then n = n - 1 else kept = kept - 1 end
     end
   end
@@ -69,9 +92,10 @@ while n + kept > 0 and skipped < SKIP do
   elseif seats_of(tenant) <= 0 then
     park(tenant)
   else
-    place(queue, tenant)
+    redis.call('ZADD', tenants, score, tenant)
   end
 end
+write_down()
 
 -- A quarter of a lease at most: whoever waits for work also tells that Redis is here (see reclaim_allowed).
 local next_at = now + lease_ms / 4

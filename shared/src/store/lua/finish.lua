@@ -17,7 +17,7 @@ local cancelled = job[5] == '1'
 if cancelled then status, err = 'cancelled', '' end
 
 if ARGV[7] ~= '' then redis.call('APPEND', key .. ':log', ARGV[7]) end
-local at = set_fields(key, 9)
+local fields, at = fields_at(9)
 if not cancelled then
   if ARGV[5] == '1' then redis.call('SET', key .. ':result', ARGV[6]) end
   local workflow_key = P .. 'wf:' .. (job[6] or '')
@@ -35,5 +35,5 @@ if not cancelled then
   end
 end
 end_running(job[3], job[4], id)
-finalize(id, job[3], job[4], status, err, now)
+finalize(id, job[3], job[4], status, err, now, fields)
 return 'ok'

@@ -1,5 +1,7 @@
 -- What all scripts share. Every key of a tenant starts with KEYS[1], the shard's tag such as "{wf:0}:", so a
--- script touches one slot. Time is the clock of Redis, in milliseconds. Nothing here is O(backlog).
+-- script touches one slot. Time is the clock of Redis, in milliseconds. Nothing here is O(backlog). Each script gets
+-- only those of these definitions that it uses (script.rs): Redis runs all it is given at each call. So each begins with
+-- `local` at the start of a line, and nothing else does.
 local P = KEYS[1]
 local EVENTS_MAX, TURNS, SWEEP = 1000, 1e12, 64
 local QUEUES = { 'generate', 'execute', 'deliver' }
@@ -14,15 +16,22 @@ end
 -- Totals for operators: the key is the series as Prometheus writes it (metrics.rs). Nothing is decided by them.
 local BUCKETS = { 0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 30, 60, 300, 1800, 86400 }
 
-local function tally(series, more) redis.call('HINCRBYFLOAT', P .. 'metrics', series, more or 1) end
+local function tally(series, more) redis.call('HINCRBY', P .. 'metrics', series, more or 1) end
 
-local function observe(name, queue, ms)
-  local seconds, bucket = math.max(0, ms) / 1000, '+Inf'
-  for _, bound in ipairs(BUCKETS) do
-    if seconds <= bound then bucket = tostring(bound) break end
+-- Durations in milliseconds; their sum is kept in whole ones and told in seconds (measures.rs).
+local function observe(name, queue, durations)
+  local counts, sum = {}, 0
+  for _, ms in ipairs(durations) do
+    local bucket = '+Inf'
+    ms = math.max(0, ms)
+    for _, bound in ipairs(BUCKETS) do
+      if ms <= bound * 1000 then bucket = tostring(bound) break end
+    end
+    counts[bucket] = (counts[bucket] or 0) + 1
+    sum = sum + ms
   end
-  tally(name .. '_bucket{queue="' .. queue .. '",le="' .. bucket .. '"}')
-  tally(name .. '_sum{queue="' .. queue .. '"}', seconds)
+  for bucket, n in pairs(counts) do tally(name .. '_bucket{queue="' .. queue .. '",le="' .. bucket .. '"}', n) end
+  tally(name .. '_sum_ms{queue="' .. queue .. '"}', sum)
 end
 
 local function job_key(id) return P .. 'job:' .. id end
@@ -46,8 +55,8 @@ local function day_key(tenant, now) return P .. 't:' .. tenant .. ':day:' .. mat
 local function count_today(tenant, name, n, now)
   if n == 0 then return end
   local key = day_key(tenant, now)
-  redis.call('HINCRBY', key, name, n)
-  redis.call('PEXPIRE', key, 2 * DAY_MS)
+  -- The first count of a kind may be the first of the day.
+  if redis.call('HINCRBY', key, name, n) == n then redis.call('PEXPIRE', key, 2 * DAY_MS) end
 end
 
 -- ARGV[at..]: tool calls, tokens to set aside, input tokens, output tokens, tokens that are free again.
@@ -91,19 +100,23 @@ local function wake(queue, name)
 end
 
 -- A tenant stands in the set while it has ready jobs and is not parked; the lowest score goes first: fewest
--- running, then longest not served.
-local function place(queue, tenant)
-  local running = tonumber(redis.call('HGET', queue_key(queue, 'running'), tenant) or 0)
-  local turn = tonumber(redis.call('HGET', queue_key(queue, 'turn'), tenant) or 0)
-  redis.call('ZADD', queue_key(queue, 'tenants'), running * TURNS + turn, tenant)
-  return running
+-- running, then longest not served. Whatever changes either changes the score with it.
+local function wake_for(queue, score)
+  wake(queue, 'wake')
+  if score < TURNS then wake(queue, 'wake_idle') end
 end
 
 local function offer(queue, tenant)
-  if queue ~= 'deliver' and redis.call('SISMEMBER', PARKED, tenant) == 1 then return end
-  local running = place(queue, tenant)
-  wake(queue, 'wake')
-  if running == 0 then wake(queue, 'wake_idle') end
+  local set = queue_key(queue, 'tenants')
+  local score = tonumber(redis.call('ZSCORE', set, tenant) or '')
+  if not score then
+    if queue ~= 'deliver' and redis.call('SISMEMBER', PARKED, tenant) == 1 then return end
+    local running = tonumber(redis.call('HGET', queue_key(queue, 'running'), tenant) or 0)
+    local turn = tonumber(redis.call('HGET', queue_key(queue, 'turn'), tenant) or 0)
+    score = running * TURNS + turn
+    redis.call('ZADD', set, score, tenant)
+  end
+  wake_for(queue, score)
 end
 
 -- A tenant at its limit of running jobs is in no set until one of them ends.
@@ -143,18 +156,26 @@ end
 
 -- The attempt is over: its lease and its place among the tenant's running jobs are free.
 local function end_running(queue, tenant, id)
+  local set = queue_key(queue, 'tenants')
   redis.call('ZREM', queue_key(queue, 'leases'), id)
   count(queue, 'running', tenant, -1)
-  if queue ~= 'deliver' then unpark(tenant) end
-  if redis.call('ZSCORE', queue_key(queue, 'tenants'), tenant) then offer(queue, tenant) end
+  local score = tonumber(redis.call('ZSCORE', set, tenant) or '')
+  if score then
+    score = math.max(0, score - TURNS)
+    redis.call('ZADD', set, score, tenant)
+    wake_for(queue, score)
+  elseif queue ~= 'deliver' then
+    unpark(tenant)
+  end
 end
 
--- Events are numbered per job, capped, and announced; listeners read what they missed from the list.
-local function event(id, kind, data, now)
-  local seq = redis.call('HINCRBY', job_key(id), 'seq', 1)
+-- Events are numbered per job, capped, and announced; listeners read what they missed from the list. The caller may
+-- give the number, and writes it into the record then.
+local function event(id, kind, data, now, seq)
+  seq = seq or redis.call('HINCRBY', job_key(id), 'seq', 1)
   local key = job_key(id) .. ':events'
-  redis.call('RPUSH', key, '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. now .. ',"data":' .. data .. '}')
-  redis.call('LTRIM', key, -EVENTS_MAX, -1)
+  local events = redis.call('RPUSH', key, '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. now .. ',"data":' .. data .. '}')
+  if events > EVENTS_MAX then redis.call('LTRIM', key, -EVENTS_MAX, -1) end
   redis.call('PUBLISH', P .. 'events', id .. ' ' .. seq .. ' ' .. kind)
 end
 
@@ -186,19 +207,23 @@ local function queue_delivery(id, tenant, now)
   enqueue('deliver', tenant, message)
 end
 
--- The one way into a final state. The caller has taken the job out of the queue or ended its attempt.
-local function finalize(id, queue, tenant, status, err, now)
-  local key = job_key(id)
-  redis.call('HSET', key, 'status', status, 'finished_at', now, 'error', err)
+-- The one way into a final state. The caller has taken the job out of the queue or ended its attempt. `more`: fields
+-- and values to be written with it.
+local function finalize(id, queue, tenant, status, err, now, more)
+  local key, fields = job_key(id), more or {}
+  local job = redis.call('HMGET', key, 'created_at', 'callback_url', 'workflow_id', 'version', 'seq')
+  local seq = tonumber(job[5] or 0) + 1
+  for _, value in ipairs({ 'status', status, 'finished_at', now, 'error', err }) do fields[#fields + 1] = value end
+  if queue ~= 'deliver' then fields[#fields + 1], fields[#fields + 2] = 'seq', seq end
+  redis.call('HSET', key, unpack(fields))
   redis.call('ZADD', P .. 'finals', now, id)
   local code = string.match(err, '"code":"([a-z_]+)"') or ''
   tally('wf_jobs_finished_total{queue="' .. queue .. '",status="' .. status .. '",code="' .. code .. '"}')
-  observe('wf_job_duration_seconds', queue, now - tonumber(redis.call('HGET', key, 'created_at') or now))
+  observe('wf_job_duration_seconds', queue, { now - tonumber(job[1] or now) })
   if queue == 'deliver' then return end
-  event(id, 'job.' .. status, err == '' and '{}' or '{"error":' .. err .. '}', now)
-  local job = redis.call('HMGET', key, 'callback_url', 'workflow_id', 'version')
-  if queue == 'generate' and status ~= 'succeeded' then fail_version(job[2], job[3], err, now) end
-  if job[1] and job[1] ~= '' then queue_delivery(id, tenant, now) end
+  event(id, 'job.' .. status, err == '' and '{}' or '{"error":' .. err .. '}', now, seq)
+  if queue == 'generate' and status ~= 'succeeded' then fail_version(job[3], job[4], err, now) end
+  if job[2] and job[2] ~= '' then queue_delivery(id, tenant, now) end
 end
 
 -- Cancels a job: one that waits at once, one that runs through its worker.
@@ -348,9 +373,17 @@ local function owns(id, fence)
   return job[1] == 'running' and job[2] == fence
 end
 
--- Sets fields from ARGV[at] = how many values, then field, value, ...; answers the next index.
-local function set_fields(key, at)
+-- What ARGV[at] = how many values, then field, value, ... say, behind `fields`; and the next index.
+local function fields_at(at, fields)
   local n = tonumber(ARGV[at])
-  for i = at + 1, at + n, 2 do redis.call('HSET', key, ARGV[i], ARGV[i + 1]) end
-  return at + n + 1
+  fields = fields or {}
+  for i = at + 1, at + n do fields[#fields + 1] = ARGV[i] end
+  return fields, at + n + 1
+end
+
+-- Sets these fields; answers the next index.
+local function set_fields(key, at)
+  local fields, next_at = fields_at(at)
+  if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
+  return next_at
 end

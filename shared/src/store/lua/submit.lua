@@ -45,9 +45,9 @@ end
 
 local expires_at = now + tonumber(ARGV[5])
 local key = job_key(id)
-redis.call('HSET', key, 'v', 1, 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow, 'status', 'queued',
-  'lost', 0, 'attempt', 0, 'fence', 0, 'seq', 0, 'created_at', now, 'expires_at', expires_at)
-local at = set_fields(key, 15)
+local fields, at = fields_at(15, { 'v', 1, 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow,
+  'status', 'queued', 'lost', 0, 'attempt', 0, 'fence', 0, 'seq', 1, 'created_at', now, 'expires_at', expires_at })
+redis.call('HSET', key, unpack(fields))
 if ARGV[10] ~= '' then redis.call('SET', key .. ':input', ARGV[10]) end
 redis.call('ZADD', P .. 't:' .. tenant .. ':jobs', 0, id)
 redis.call('ZADD', P .. 'wf:' .. workflow .. ':jobs', 0, id)
@@ -74,7 +74,7 @@ if ARGV[6] ~= '' then
   redis.call('PEXPIRE', idempotency_key, ARGV[8])
 end
 count_today(tenant, 'jobs', 1, now)
-event(id, 'job.queued', '{}', now)
+event(id, 'job.queued', '{}', now, 1)
 begin_waiting(queue, tenant, id, expires_at)
 enqueue(queue, tenant, id)
 return { 'created', id, workflow }
