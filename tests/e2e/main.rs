@@ -6,6 +6,8 @@ mod cancelling;
 mod cases;
 mod chaos;
 mod clarification;
+mod clock;
+mod cluster;
 mod command_line;
 mod connections;
 mod creation;

@@ -12,6 +12,7 @@ pub mod canary;
 pub mod cases;
 pub mod chaos;
 pub mod client;
+pub mod cluster;
 pub mod events;
 pub mod fakes;
 pub mod process;
@@ -19,6 +20,8 @@ pub mod proxy;
 pub mod record;
 pub mod redis_server;
 pub mod stack;
+#[path = "../../shared/tests/queue/preload.rs"]
+pub mod world;
 
 use std::time::Duration;
 

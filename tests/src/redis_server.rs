@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::process::Signal;
 
 use crate::process::{Process, Program};
+use crate::world::World;
 
 /// What a write survives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub enum Durability {
 pub struct RedisServer {
     folder: PathBuf,
     durability: Durability,
+    world: Option<Arc<World>>,
     process: Process,
 }
 
@@ -33,9 +36,18 @@ impl RedisServer {
 
     /// The same with less durability.
     pub async fn start_with(folder: &Path, durability: Durability) -> Self {
+        Self::start_all(folder, durability, None).await
+    }
+
+    /// The shipped durability, with a clock and a disk that the test sets.
+    pub async fn start_in(world: Arc<World>, folder: &Path) -> Self {
+        Self::start_all(folder, Durability::Always, Some(world)).await
+    }
+
+    async fn start_all(folder: &Path, durability: Durability, world: Option<Arc<World>>) -> Self {
         std::fs::create_dir_all(folder).expect("the folder of Redis can be made");
-        let process = launch(folder, durability).await;
-        Self { folder: folder.to_path_buf(), durability, process }
+        let process = launch(folder, durability, world.as_deref()).await;
+        Self { folder: folder.to_path_buf(), durability, world, process }
     }
 
     /// What `REDIS_URL` has to be.
@@ -75,7 +87,7 @@ impl RedisServer {
     /// Starts it on the same socket and the same data; ready when this returns.
     pub async fn start_again(&mut self) {
         assert!(!self.process.is_running(), "stop Redis first");
-        self.process = launch(&self.folder, self.durability).await;
+        self.process = launch(&self.folder, self.durability, self.world.as_deref()).await;
     }
 }
 
@@ -83,7 +95,7 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("redis.sock")
 }
 
-async fn launch(folder: &Path, durability: Durability) -> Process {
+async fn launch(folder: &Path, durability: Durability, world: Option<&World>) -> Process {
     let socket = socket(folder);
     // A killed Redis leaves its socket behind, and a new one replaces it.
     let arguments = [
@@ -104,7 +116,13 @@ async fn launch(folder: &Path, durability: Durability) -> Process {
         name: "redis".to_owned(),
         path: PathBuf::from("/usr/bin/redis-server"),
         arguments: arguments.map(str::to_owned).to_vec(),
-        environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
+        environment: BTreeMap::from_iter(
+            [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into_iter().chain(
+                world
+                    .into_iter()
+                    .flat_map(|world| world.environment().map(|(name, value)| (name.to_owned(), value))),
+            ),
+        ),
         directory: folder.to_path_buf(),
     });
     let ready = |line: &String| line.to_lowercase().contains("ready to accept connections").then_some(());

@@ -22,6 +22,8 @@ const CONCURRENCY: usize = 32;
 /// What Redis counted since it was told to begin anew.
 struct Counted {
     script_micros: f64,
+    /// Of Redis's one thread: scripts, sockets and the file.
+    processor_micros: f64,
     scripts: f64,
     /// Commands that scripts carried out.
     commands: f64,
@@ -102,7 +104,13 @@ fn tool_call(number: u64) -> Progress {
 
 fn told(table: &mut Table, script: &str, counted: &Counted, jobs: usize) {
     let each = |amount: f64| amount / count(jobs);
-    table.row(&format!("{script}: Redis"), each(counted.script_micros), "µs/job", Goal::None);
+    table.row(&format!("{script}: script"), each(counted.script_micros), "µs/job", Goal::None);
+    table.row(
+        &format!("{script}: processor of Redis, all in"),
+        each(counted.processor_micros),
+        "µs/job",
+        Goal::None,
+    );
     table.row(&format!("{script}: commands inside"), each(counted.commands), "/job", Goal::None);
     table.row(&format!("{script}: calls"), each(counted.scripts), "/job", Goal::None);
     table.row(
@@ -124,11 +132,14 @@ fn count(jobs: usize) -> f64 {
 async fn counted(ground: &Ground, work: impl AsyncFnOnce()) -> Counted {
     ground.redis::<()>(&["CONFIG", "RESETSTAT"]).await;
     let appended = info(ground, "persistence").await["aof_current_size"];
+    let processor = processor_secs(ground).await;
     work().await;
+    let processor = processor_secs(ground).await - processor;
     let stats = info(ground, "stats").await;
     let text: String = ground.redis(&["INFO", "commandstats"]).await;
     let mut counted = Counted {
         script_micros: 0.0,
+        processor_micros: processor * 1e6,
         scripts: 0.0,
         commands: 0.0,
         appended_bytes: info(ground, "persistence").await["aof_current_size"] - appended,
@@ -163,6 +174,11 @@ async fn info(ground: &Ground, section: &str) -> BTreeMap<String, f64> {
         Some((name.to_owned(), value.trim().parse().ok()?))
     };
     text.lines().filter_map(pair).collect()
+}
+
+async fn processor_secs(ground: &Ground) -> f64 {
+    let cpu = info(ground, "cpu").await;
+    cpu["used_cpu_user_main_thread"] + cpu["used_cpu_sys_main_thread"]
 }
 
 async fn used_memory(ground: &Ground) -> f64 {

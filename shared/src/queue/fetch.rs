@@ -15,7 +15,7 @@ use super::{inbox::Inbox, leases::Leases, wake::TokenWait};
 use crate::{
     job::Queue,
     limits,
-    store::{Room, Store, StoreError, Wake},
+    store::{Claimant, Room, Store, StoreError, Wake},
 };
 
 /// How one worker process serves one queue.
@@ -50,6 +50,7 @@ pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox, shutdo
     let mut fetcher = Fetcher {
         any: TokenWait::new(store.clone(), consumer.queue, Wake::Any),
         idle: TokenWait::new(store.clone(), consumer.queue, Wake::Idle),
+        claimant: Claimant::new(consumer.worker.clone()),
         store,
         consumer,
         inbox,
@@ -92,6 +93,7 @@ struct Left {
 struct Fetcher {
     store: Store,
     consumer: Consumer,
+    claimant: Claimant,
     inbox: Inbox,
     any: TokenWait,
     idle: TokenWait,
@@ -107,14 +109,14 @@ impl Fetcher {
             let answer = self.store.claim(self.consumer.queue, &self.consumer.worker, Room::NONE).await?;
             return Ok(Left { slots: 0, kept: 0, look_again_in: answer.look_again_in, paused });
         }
-        let Consumer { queue, worker, leases, kept, tenant_running_max, .. } = &self.consumer;
+        let Consumer { queue, leases, kept, tenant_running_max, .. } = &self.consumer;
         let mut permits = self.free_slots();
         // The last free slots are the kept ones, whichever they are.
         let free = permits.len() + self.consumer.slots.available_permits();
         let slots = free.saturating_sub(*kept).min(permits.len());
         let kept = permits.len() - slots;
         let room = Room { slots, kept, tenant_running_max: *tenant_running_max };
-        let answer = self.store.claim(*queue, worker, room).await?;
+        let answer = self.store.claim_next(*queue, &mut self.claimant, room).await?;
         self.backoff = limits::REDIS_BACKOFF_MIN;
         let mut given = 0;
         for (job, claim) in answer.jobs {

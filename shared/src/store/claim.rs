@@ -2,7 +2,8 @@
 //!
 //! A claim whose answer nobody reads would leave its jobs to their leases and burn an attempt of each. So every
 //! claim says until when it is of use, by the clock of Redis as the last answer told it: one that Redis carries
-//! out later (it was paused, or the network was) gives nothing.
+//! out later (it was paused, or the network was) gives nothing. And who claims again and again numbers its claims:
+//! what one gave whose answer was lost, the next one gives again.
 
 use std::{
     collections::HashMap,
@@ -60,6 +61,21 @@ impl Room {
     }
 }
 
+/// Who claims, and what it has read of the answers so far.
+#[derive(Debug, Clone)]
+pub struct Claimant {
+    name: String,
+    /// The number of its last claim, and of the last one whose answer it read.
+    claims: (u64, u64),
+}
+
+impl Claimant {
+    /// A worker that has not claimed yet. Its name is nobody else's.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), claims: (0, 0) }
+    }
+}
+
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
@@ -97,6 +113,30 @@ impl RedisClock {
 impl Store {
     /// Takes jobs of a queue for a worker that has room for them.
     pub async fn claim(&self, queue: Queue, worker: &str, room: Room) -> Result<ClaimAnswer, StoreError> {
+        self.claim_numbered(queue, worker, room, (0, 0)).await
+    }
+
+    /// The same for one that goes on claiming from this queue: what was given and not heard of is given again, with
+    /// its fence, before anything else.
+    pub async fn claim_next(
+        &self,
+        queue: Queue,
+        claimant: &mut Claimant,
+        room: Room,
+    ) -> Result<ClaimAnswer, StoreError> {
+        claimant.claims.0 += 1;
+        let answer = self.claim_numbered(queue, &claimant.name, room, claimant.claims).await?;
+        claimant.claims.1 = claimant.claims.0;
+        Ok(answer)
+    }
+
+    async fn claim_numbered(
+        &self,
+        queue: Queue,
+        worker: &str,
+        room: Room,
+        (number, read): (u64, u64),
+    ) -> Result<ClaimAnswer, StoreError> {
         // Half the time for which the answer is awaited: it has to travel back, too.
         let not_after = self.clock.after(limits::REDIS_RESPONSE_TIMEOUT / 2);
         let reply: Vec<Reply> = script::CLAIM
@@ -108,6 +148,8 @@ impl Store {
             .arg(not_after.as_millis())
             .arg(room.kept.min(limits::CLAIM_BATCH_MAX))
             .arg(room.tenant_running_max)
+            .arg(number)
+            .arg(read)
             .invoke_async(&mut self.connection.clone())
             .await?;
         let mut reply = reply.into_iter();

@@ -69,6 +69,11 @@ pub struct NewKey {
 }
 
 impl Store {
+    /// The same store where the keys are: in a cluster their tag may lie on another node than the shard's.
+    fn at_keys(&self) -> Self {
+        Self { connection: self.keys.clone(), ..self.clone() }
+    }
+
     /// Makes a key. Its text is nowhere but in the answer. `None`: the key to replace does not exist.
     pub async fn create_key(
         &self,
@@ -95,7 +100,7 @@ impl Store {
             .arg(old)
             .arg(overlap);
         push_fields(&mut call, &fields);
-        let stored: bool = call.invoke_async(&mut self.connection.clone()).await?;
+        let stored: bool = call.invoke_async(&mut self.keys.clone()).await?;
         if !stored {
             return Ok(None);
         }
@@ -108,7 +113,8 @@ impl Store {
 
     /// The key a client sent, if it is one of ours; in a time that does not tell how much of it is right.
     pub async fn known_key(&self, key: &ApiKey, sealer: &Sealer) -> Result<Option<KeyRecord>, StoreError> {
-        let fields = self.hashes(std::iter::once(record_key(key.id()))).await?.pop().unwrap_or_default();
+        let fields =
+            self.at_keys().hashes(std::iter::once(record_key(key.id()))).await?.pop().unwrap_or_default();
         let stored = fields.text("digest").unwrap_or_default().as_bytes().to_vec();
         let mut matching = None;
         for (at, digest) in sealer.digests(key.expose()).enumerate() {
@@ -143,12 +149,12 @@ impl Store {
         let mut call = script::TOUCH_KEY.prepare_invoke();
         call.key(PREFIX).arg(record.id.to_string());
         push_fields(&mut call, &fields);
-        Ok(call.invoke_async(&mut self.connection.clone()).await?)
+        Ok(call.invoke_async(&mut self.keys.clone()).await?)
     }
 
     /// A key by its id.
     pub async fn key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
-        let fields = self.hashes(std::iter::once(record_key(id))).await?.pop().unwrap_or_default();
+        let fields = self.at_keys().hashes(std::iter::once(record_key(id))).await?.pop().unwrap_or_default();
         if fields.0.is_empty() { Ok(None) } else { record(&fields).map(Some) }
     }
 
@@ -161,15 +167,15 @@ impl Store {
     ) -> Result<Page<KeyRecord>, StoreError> {
         let index = index(tenant);
         let after = after.map(|id| id.to_string());
-        let mut ids = self.index_page(&index, after.as_deref(), limit + 1).await?;
+        let mut ids = self.at_keys().index_page(&index, after.as_deref(), limit + 1).await?;
         let more = ids.len() > limit;
         ids.truncate(limit);
         let next = if more { ids.last().cloned() } else { None };
-        let records = self.hashes(ids.iter().map(record_key)).await?;
+        let records = self.at_keys().hashes(ids.iter().map(record_key)).await?;
         let mut items = Vec::new();
         for (id, fields) in ids.iter().zip(&records) {
             if fields.0.is_empty() {
-                let _: i64 = self.connection.clone().zrem(&index, id).await?;
+                let _: i64 = self.keys.clone().zrem(&index, id).await?;
             } else {
                 items.push(record(fields)?);
             }
@@ -185,7 +191,7 @@ impl Store {
             .del(record_key(id))
             .zrem(index(None), id.to_string())
             .zrem(index(Some(&record.tenant)), id.to_string())
-            .query_async(&mut self.connection.clone())
+            .query_async(&mut self.keys.clone())
             .await?;
         Ok(deleted == 1)
     }

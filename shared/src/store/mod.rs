@@ -39,7 +39,7 @@ use redis::{
 pub(crate) use self::claim::Wake;
 pub use self::{
     audit::{AuditEntry, Audited},
-    claim::{Claim, ClaimAnswer, Room},
+    claim::{Claim, ClaimAnswer, Claimant, Room},
     deletion::EraseAnswer,
     deliveries::{Delivery, DeliveryAttempt, DeliveryStatus},
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
@@ -147,6 +147,8 @@ fn tcp_settings() -> TcpSettings {
 #[derive(Clone)]
 pub struct Store {
     connection: link::Link,
+    /// Made when an API key is looked up for the first time.
+    keys: link::Link,
     prefix: String,
     lease: Duration,
     retention: Duration,
@@ -176,6 +178,7 @@ impl Store {
                 format!("{}replicated", config.shard.prefix()),
                 config.wait_replicas,
             ),
+            keys: link::Link::new(client.clone()),
             connection: link::Link::new(client),
             prefix: config.shard.prefix(),
             lease: config.lease,

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use shared::{
-    job::{ErrorCode, JobStatus, Queue},
-    store::{CancelAnswer, Room},
+    job::{EntryId, ErrorCode, JobStatus, Queue},
+    store::{CancelAnswer, ClaimAnswer, Claimant, Room},
 };
 
-use crate::ground::{Ground, execute, tenant};
+use crate::ground::{Ground, execute, succeeded, tenant};
 
 #[tokio::test]
 async fn an_empty_queue_answers_nothing_and_when_to_look_again() {
@@ -78,6 +78,36 @@ async fn every_claim_has_a_new_and_greater_fence() {
     // Of another queue and tenant, too.
     let (_, other) = ground.running_job(&tenant("other")).await;
     assert!(other.fence > last);
+}
+
+#[tokio::test]
+async fn what_was_given_and_not_heard_of_is_given_again_under_the_same_fence() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let workflow = ground.workflow(&acme).await;
+    for _ in 0..5 {
+        ground.submit(execute(&acme, workflow)).await;
+    }
+    let given = |answer: ClaimAnswer| -> Vec<(EntryId, u64, u32)> {
+        answer.jobs.into_iter().map(|(job, claim)| (job.id, claim.fence, claim.attempt)).collect()
+    };
+    let next = async |claimant: &mut Claimant, slots| {
+        given(ground.store.claim_next(Queue::Execute, claimant, Room::of(slots)).await.unwrap())
+    };
+    let mut worker = Claimant::new("w");
+    assert_eq!(next(&mut worker, 1).await.len(), 1);
+    let mut deaf = worker.clone();
+    let lost = next(&mut worker, 2).await;
+    assert_eq!(lost.len(), 2);
+    ground.store.finish(lost[1].0, lost[1].1, &succeeded("1")).await.unwrap();
+    assert_eq!(next(&mut deaf.clone(), 0).await, [], "without a slot there is nothing to be told");
+    let again = next(&mut deaf, 2).await;
+    assert_eq!(again[0], lost[0], "the one it holds, and not the one that ended");
+    assert_eq!((again.len(), again[1].2), (2, 1), "and what there is room for beside it");
+    assert!(lost.iter().all(|(id, ..)| *id != again[1].0));
+    // What was heard of is not told again, nor to another worker.
+    assert_eq!(next(&mut deaf, 5).await.len(), 1);
+    assert_eq!(next(&mut Claimant::new("other"), 5).await, []);
+    ground.assert_sound().await;
 }
 
 #[tokio::test]
@@ -192,7 +222,7 @@ async fn a_running_job_does_not_expire_while_its_attempt_lives() {
     let _: i64 = ground.redis(&["HSET", &ground.job_key(id), "expires_at", "1"]).await;
     ground.sweep(Queue::Execute).await;
     assert_eq!(ground.status(id).await, "running");
-    let finish = crate::ground::succeeded("1");
+    let finish = succeeded("1");
     assert!(ground.store.finish(id.to_string().parse().unwrap(), claim.fence, &finish).await.unwrap());
 }
 

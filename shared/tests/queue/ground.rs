@@ -47,7 +47,7 @@ impl Ground {
 
     async fn standing(server: Arc<RedisServer>, config: StoreConfig) -> Self {
         let store = Store::new(&config).expect("a valid address");
-        let client = redis::Client::open(server.url()).expect("a valid address");
+        let client = redis::Client::open(server.url_of(config.shard)).expect("a valid address");
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
         let raw =
             client.get_multiplexed_async_connection_with_config(&patient).await.expect("Redis is there");

@@ -18,6 +18,7 @@ mod ground;
 mod memory;
 mod model;
 mod outage;
+mod preload;
 mod proxy;
 mod redis_server;
 mod replicas;

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use shared::store::Shard;
 use tempfile::TempDir;
 
 /// Starts the server, tells its process id, and kills it when standard input ends. The first argument is done before,
@@ -54,6 +55,11 @@ impl RedisServer {
 
     pub fn url(&self) -> String {
         format!("redis+unix://{}", self.socket())
+    }
+
+    /// Of the server that has this shard's keys.
+    pub fn url_of(&self, _: Shard) -> String {
+        self.url()
     }
 
     pub fn socket(&self) -> String {

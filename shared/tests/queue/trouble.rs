@@ -124,7 +124,9 @@ async fn jobs_pass_through(ground: &Ground, trouble: &[&str], every: Duration) -
             }
             let mut starts: HashMap<EntryId, usize> = HashMap::new();
             for _ in 0..JOBS {
-                *starts.entry(floor.next().await.id).or_default() += 1;
+                let started = floor.next().await;
+                assert_eq!(started.attempt, 1, "a claim whose answer was lost costs no attempt");
+                *starts.entry(started.id).or_default() += 1;
             }
             assert!(ids.iter().all(|id| starts.get(id) == Some(&1)), "each starts once: {starts:?}");
         };

@@ -1,10 +1,8 @@
-//! A Redis whose clock steps and whose disk is slow, by a library preloaded into it (`world.c`).
+//! A Redis whose clock steps and whose disk is slow, by a library preloaded into it (`preload.rs`).
 
 use std::{
     collections::HashSet,
-    path::PathBuf,
-    process::Command,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,68 +10,27 @@ use shared::{
     id::TenantId,
     store::{Hub, SubmitError},
 };
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     floor::{DEADLINE, Floor, Worker, submit_many, wait_final},
     ground::{Ground, execute, tenant},
+    preload::World,
     redis_server::RedisServer,
 };
 
-/// The folder lives as long as the process, and its name says what it was when that was killed.
-static LIBRARY: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
-    let folder = tempfile::Builder::new().prefix("queue-test-world-").tempdir().expect("a temporary folder");
-    let library = folder.path().join("world.so");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/queue/world.c");
-    let compiled =
-        Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
-    assert!(compiled.expect("cc is there: Rust links with it").success(), "world.c compiles");
-    (folder, library)
-});
-
-struct World {
-    folder: TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
-        world.step_clock_to(0);
-        world.slow_disk_to(0);
-        world
-    }
-
-    /// For the shell that starts the server.
-    fn before(&self) -> String {
-        let (clock, disk) = (self.folder.path().join("clock"), self.folder.path().join("disk"));
-        let library = LIBRARY.1.display();
-        format!("export WORLD_CLOCK={} WORLD_DISK={} LD_PRELOAD={library}", clock.display(), disk.display())
-    }
-
-    /// Seconds the server's clock is off.
-    fn step_clock_to(&self, seconds: i64) {
-        self.say("clock", seconds);
-    }
-
-    /// Milliseconds each sync of the server takes.
-    fn slow_disk_to(&self, ms: i64) {
-        self.say("disk", ms);
-    }
-
-    fn say(&self, name: &str, number: i64) {
-        let (new, file) = (self.folder.path().join("new"), self.folder.path().join(name));
-        std::fs::write(&new, number.to_string()).expect("a file");
-        std::fs::rename(new, file).expect("it replaces the old one");
-    }
+/// For the shell that starts the server.
+fn before(world: &World) -> String {
+    let variables = world.environment().map(|(name, value)| format!("{name}={value}"));
+    format!("export {}", variables.join(" "))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_steps_an_hour_either_way_under_a_hundred_runs_starts_none_again_and_kills_none() {
     const RUNS: usize = 100;
     let (world, lease) = (World::new(), Duration::from_millis(1000));
-    let server = Arc::new(RedisServer::start_after(&world.before(), &[]));
+    let server = Arc::new(RedisServer::start_after(&before(&world), &[]));
     let ground = Ground::on(server, lease).await;
     let (acme, mut floor) = (tenant("acme"), Floor::closed());
     let workflow = ground.workflow(&acme).await;
@@ -116,7 +73,7 @@ async fn a_clock_that_steps_an_hour_either_way_under_a_hundred_runs_starts_none_
 async fn lost_on_a_slow_disk(fsync: &str, disk_ms: i64) -> (usize, usize) {
     let world = World::new();
     let options = ["--appendonly", "yes", "--appendfsync", fsync];
-    let server = Arc::new(RedisServer::start_after(&world.before(), &options));
+    let server = Arc::new(RedisServer::start_after(&before(&world), &options));
     let ground = Ground::on(server, Duration::from_secs(60)).await;
     let acme = tenant("acme");
     let workflow = ground.workflow(&acme).await;

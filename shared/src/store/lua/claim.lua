@@ -3,11 +3,13 @@
 -- and then some more of tenants that have nothing running.
 -- ARGV: 1 queue, 2 worker, 3 n, 4 lease_ms, 5 the time after which nobody reads the answer any more (0 = not known):
 --       then nothing is given, because it would wait for the end of its lease, 6 how many more of tenants that have
---       nothing running, 7 jobs of a tenant that may run, unless its record says otherwise (0 = any number)
+--       nothing running, 7 jobs of a tenant that may run, unless its record says otherwise (0 = any number),
+--       8 number of this claim among the worker's claims of this queue (0: not noted), 9 number of the last one whose
+--       answer it read: what a later one gave, is given again first
 -- Answers: { ms until something is due, now, { id, fence, attempt, input, record fields... }, ... }
 --@prelude
 local queue, worker, n, lease_ms, not_after = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local kept = tonumber(ARGV[6])
+local kept, number, read = tonumber(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local SKIP, SKIP_EXPIRED = 1000, 10 -- ending a job costs as much as passing ten
 local now = clock()
 local reclaim = reclaim_allowed(now, lease_ms)
@@ -27,14 +29,51 @@ end
 -- What is given is written down together at the end, as far as nothing before reads it.
 local fence, turn = tonumber(redis.call('GET', P .. 'fence') or 0), nil
 local started, turns, leases, waits, ids = {}, {}, {}, {}, {}
+local answer = { 0, now }
+
+-- A record as it is read and as Lua has it.
+local function record_of(id)
+  local record, job = redis.call('HGETALL', job_key(id)), {}
+  for i = 1, #record, 2 do job[record[i]] = record[i + 1] end
+  return record, job
+end
+
+local function take_slot()
+  if n > 0 then n = n - 1 else kept = kept - 1 end
+end
+
+-- The answer to an earlier claim was lost, and with it what this worker holds by now: it is told again, or else each of
+-- these jobs would wait for the end of its lease and lose an attempt.
+local note = queue_key(queue, 'given:' .. worker)
+local function give_again()
+  local words = {}
+  for word in string.gmatch(redis.call('GET', note) or '', '%S+') do words[#words + 1] = word end
+  if tonumber(words[1] or 0) <= read then return end
+  for at = 2, #words, 2 do
+    local id, given = words[at], words[at + 1]
+    local record, job = record_of(id)
+    if job.status == 'running' and job.fence == given and n + kept > 0 then
+      redis.call('ZADD', queue_key(queue, 'leases'), now + lease_ms, id)
+      answer[#answer + 1] =
+        { id, tonumber(given), tonumber(job.attempt), redis.call('GET', job_key(id) .. ':input') or '', record }
+      take_slot()
+    end
+  end
+end
+if number > 0 and n + kept > 0 then give_again() end
+
+local function note_given()
+  if number == 0 or #answer == 2 then return end
+  local words = { number }
+  for i = 3, #answer do words[#words + 1], words[#words + 2] = answer[i][1], answer[i][2] end
+  redis.call('SET', note, table.concat(words, ' '), 'PX', lease_ms)
+end
 
 -- The first job of the tenant's list is given to the worker, unless it was cancelled, expired or erased while it
 -- stood there.
 local function give(tenant)
   local id = redis.call('LPOP', queue_key(queue, 'ready:' .. tenant)) or ''
-  local key, job = job_key(id), {}
-  local record = redis.call('HGETALL', key)
-  for i = 1, #record, 2 do job[record[i]] = record[i + 1] end
+  local key, record, job = job_key(id), record_of(id)
   if job.status ~= 'queued' then return nil, 1 end
   local expires_at = tonumber(job.expires_at or 0)
   if expires_at > 0 and expires_at <= now then
@@ -72,7 +111,7 @@ local function write_down()
 end
 
 local tenants = queue_key(queue, 'tenants')
-local answer, skipped = { 0, now }, 0
+local skipped = 0
 while n + kept > 0 and skipped < SKIP do
   local head = redis.call('ZRANGE', tenants, 0, 0, 'WITHSCORES')
   local tenant, score = head[1], tonumber(head[2])
@@ -84,7 +123,7 @@ while n + kept > 0 and skipped < SKIP do
       answer[#answer + 1] = given
       seats[tenant] = seats[tenant] - 1
       score = (math.floor(score / TURNS) + 1) * TURNS + turn
-      if n > 0 then n = n - 1 else kept = kept - 1 end
+      take_slot()
     end
   end
   if redis.call('LLEN', queue_key(queue, 'ready:' .. tenant)) == 0 then
@@ -96,6 +135,7 @@ while n + kept > 0 and skipped < SKIP do
   end
 end
 write_down()
+note_given()
 
 -- A quarter of a lease at most: whoever waits for work also tells that Redis is here (see reclaim_allowed).
 local next_at = now + lease_ms / 4

@@ -1,0 +1,73 @@
+//! Three nodes of a Redis Cluster in the place of the one server: the tests see the first, as every process does.
+
+use std::{
+    net::TcpListener,
+    process::Command,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use shared::store::Shard;
+
+use crate::node;
+
+/// The slots of a cluster, in three equal parts as `redis-cli --cluster create` gives them out.
+const SLOTS: usize = 16_384;
+
+pub struct RedisServer {
+    nodes: Vec<(u16, node::RedisServer)>,
+}
+
+/// The cluster most tests share; it lives as long as any of them.
+static SHARED: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+
+impl RedisServer {
+    pub fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return server;
+        }
+        let server = Arc::new(Self::start(&[]));
+        *shared = Arc::downgrade(&server);
+        server
+    }
+
+    pub fn start(options: &[&str]) -> Self {
+        let nodes: Vec<_> = (0..3).map(|_| start_node(options)).collect();
+        let mut create = Command::new("redis-cli");
+        create.args(["--cluster-yes", "--cluster", "create"]);
+        create.args(nodes.iter().map(|(port, _)| format!("127.0.0.1:{port}")));
+        let created = create.output().expect("redis-cli is there");
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+        Self { nodes }
+    }
+
+    pub fn url(&self) -> String {
+        url(self.nodes[0].0)
+    }
+
+    /// The node that has the keys of this shard.
+    pub fn url_of(&self, shard: Shard) -> String {
+        let port = self.nodes[0].0.to_string();
+        let asked = Command::new("redis-cli")
+            .args(["-p", &port, "CLUSTER", "KEYSLOT", &shard.prefix()])
+            .output()
+            .expect("redis-cli is there");
+        let slot: usize = String::from_utf8_lossy(&asked.stdout).trim().parse().expect("a slot");
+        url(self.nodes[slot / SLOTS.div_ceil(self.nodes.len())].0)
+    }
+}
+
+fn url(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
+}
+
+fn start_node(options: &[&str]) -> (u16, node::RedisServer) {
+    // Redis cannot be told to take any port.
+    let any = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let (own, bus) = (any(), any());
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    let (own, bus) = (port(&own), port(&bus));
+    let (own_text, bus_text) = (own.to_string(), bus.to_string());
+    let cluster = ["--port", &own_text, "--cluster-enabled", "yes", "--cluster-port", &bus_text];
+    (own, node::RedisServer::start(&[&cluster, options].concat()))
+}
