@@ -75,7 +75,7 @@ async def execute_workflow(user_input):
 async fn keys_and_what_they_open_may_lie_on_different_nodes() {
     const ADMIN: &str = "an admin key of thirty-two bytes or more";
     let (_folder, cluster) = on_cluster().await;
-    let stack = builder()
+    let mut stack = builder()
         .env("REDIS_URL", &cluster.url())
         .env("API_KEYS_REQUIRED", "true")
         .env("ADMIN_API_KEY", ADMIN)
@@ -98,6 +98,9 @@ async fn keys_and_what_they_open_may_lie_on_different_nodes() {
         answer.expect(200);
     }
     assert!(cluster.keys().await.iter().filter(|&&keys| keys > 0).count() > 1, "they lie apart");
+    // The end of a stack is looked at without a key.
+    stack.api.signal(Signal::TERM);
+    assert!(stack.api.end().await.success());
     stack.finish().await;
     cluster.stop().await;
 }
