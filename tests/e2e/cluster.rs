@@ -75,7 +75,7 @@ async def execute_workflow(user_input):
 async fn keys_and_what_they_open_may_lie_on_different_nodes() {
     const ADMIN: &str = "an admin key of thirty-two bytes or more";
     let (_folder, cluster) = on_cluster().await;
-    let mut stack = builder()
+    let stack = builder()
         .env("REDIS_URL", &cluster.url())
         .env("API_KEYS_REQUIRED", "true")
         .env("ADMIN_API_KEY", ADMIN)

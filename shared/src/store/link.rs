@@ -82,16 +82,15 @@ impl Link {
 
     /// What an error says about the connection. `true`: the request was redirected and is to be sent again.
     async fn heed(&self, generation: u64, error: &RedisError) -> bool {
-        let redirected = match error.kind() {
-            ErrorKind::Server(ServerErrorKind::Moved) => self.redirected(error),
+        let causes = causes(error);
+        let redirected = causes.iter().find_map(|cause| match cause.kind() {
+            ErrorKind::Server(ServerErrorKind::Moved) => self.redirected(cause),
             _ => None,
+        });
+        let elsewhere = |cause: &RedisError| {
+            matches!(cause.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
         };
-        let useless = error.is_unrecoverable_error()
-            || error.is_timeout()
-            || matches!(
-                error.kind(),
-                ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
-            );
+        let useless = error.is_unrecoverable_error() || error.is_timeout() || causes.iter().any(elsewhere);
         if redirected.is_none() && !useless {
             return false;
         }
@@ -122,6 +121,13 @@ impl Link {
 
 fn named(host: &str, own: String) -> String {
     if host.is_empty() { own } else { host.to_owned() }
+}
+
+/// The error, and those of the commands for which a transaction was not carried out.
+fn causes(error: &RedisError) -> Vec<RedisError> {
+    let nested = error.clone().into_server_errors();
+    let nested = nested.iter().flat_map(|errors| errors.iter()).map(|(_, cause)| cause.clone().into());
+    std::iter::once(error.clone()).chain(nested).collect()
 }
 
 /// An answer of a pipeline may hold the error.

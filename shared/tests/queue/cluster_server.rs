@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     process::Command,
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use shared::store::Shard;
@@ -14,7 +15,13 @@ use crate::node;
 const SLOTS: usize = 16_384;
 
 pub struct RedisServer {
-    nodes: Vec<(u16, node::RedisServer)>,
+    nodes: Vec<Node>,
+}
+
+struct Node {
+    port: u16,
+    bus: u16,
+    _server: node::RedisServer,
 }
 
 /// The cluster most tests share; it lives as long as any of them.
@@ -35,25 +42,43 @@ impl RedisServer {
         let nodes: Vec<_> = (0..3).map(|_| start_node(options)).collect();
         let mut create = Command::new("redis-cli");
         create.args(["--cluster-yes", "--cluster", "create"]);
-        create.args(nodes.iter().map(|(port, _)| format!("127.0.0.1:{port}")));
+        create.args(nodes.iter().map(|node| format!("127.0.0.1:{}@{}", node.port, node.bus)));
         let created = create.output().expect("redis-cli is there");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+        nodes.iter().for_each(until_whole);
         Self { nodes }
     }
 
     pub fn url(&self) -> String {
-        url(self.nodes[0].0)
+        url(self.nodes[0].port)
     }
 
     /// The node that has the keys of this shard.
     pub fn url_of(&self, shard: Shard) -> String {
-        let port = self.nodes[0].0.to_string();
+        let port = self.nodes[0].port.to_string();
         let asked = Command::new("redis-cli")
             .args(["-p", &port, "CLUSTER", "KEYSLOT", &shard.prefix()])
             .output()
             .expect("redis-cli is there");
         let slot: usize = String::from_utf8_lossy(&asked.stdout).trim().parse().expect("a slot");
-        url(self.nodes[slot / SLOTS.div_ceil(self.nodes.len())].0)
+        url(self.nodes[slot / SLOTS.div_ceil(self.nodes.len())].port)
+    }
+}
+
+/// 10 s until a node knows that all slots are served; it takes one or two.
+const WHOLE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Looks again and again: a node tells nobody.
+fn until_whole(node: &Node) {
+    let (port, began) = (node.port.to_string(), Instant::now());
+    loop {
+        let asked = Command::new("redis-cli").args(["-p", &port, "CLUSTER", "INFO"]).output();
+        let told = asked.expect("redis-cli is there").stdout;
+        if String::from_utf8_lossy(&told).contains("cluster_state:ok") {
+            return;
+        }
+        assert!(began.elapsed() < WHOLE_WITHIN, "the nodes find each other");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -61,13 +86,17 @@ fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-fn start_node(options: &[&str]) -> (u16, node::RedisServer) {
-    // Redis cannot be told to take any port.
-    let any = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (own, bus) = (any(), any());
-    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
-    let (own, bus) = (port(&own), port(&bus));
+fn start_node(options: &[&str]) -> Node {
+    let (own, bus) = free_ports();
     let (own_text, bus_text) = (own.to_string(), bus.to_string());
     let cluster = ["--port", &own_text, "--cluster-enabled", "yes", "--cluster-port", &bus_text];
-    (own, node::RedisServer::start(&[&cluster, options].concat()))
+    Node { port: own, bus, _server: node::RedisServer::start(&[&cluster, options].concat()) }
+}
+
+/// Two ports nobody listens on: Redis cannot be told to take any.
+fn free_ports() -> (u16, u16) {
+    let any = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let (one, other) = (any(), any());
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    (port(&one), port(&other))
 }
