@@ -35,6 +35,8 @@ struct Living {
     zygote: Zygote,
     listener: tokio::task::JoinHandle<()>,
     forks: u64,
+    /// Ordered forks that it has not answered yet.
+    unanswered: u64,
     replace_at: Instant,
 }
 
@@ -130,7 +132,7 @@ impl Keeper {
             }
         });
         let replace_at = Instant::now() + self.age_max;
-        self.current = Some(Living { generation, zygote, listener, forks: 0, replace_at });
+        self.current = Some(Living { generation, zygote, listener, forks: 0, unanswered: 0, replace_at });
     }
 
     /// A run was just started, or a cell has just died: they come first.
@@ -147,6 +149,7 @@ impl Keeper {
         for _ in 0..self.pool.order() {
             self.last_cell += 1;
             current.forks += 1;
+            current.unanswered += 1;
             if current.zygote.control.send(&ToZygote::Fork { cell: self.last_cell }).await.is_err() {
                 break; // its listener will tell
             }
@@ -160,6 +163,7 @@ impl Keeper {
         match received {
             None => self.bury(generation).await,
             Some((FromZygote::Cell { cell, .. }, descriptors)) => {
+                self.answered(generation);
                 let exit = self.pool.expect_exit(cell, generation);
                 match ReadyCell::new(cell, descriptors, exit) {
                     Ok(ready) => self.pool.arrived(ready),
@@ -170,6 +174,7 @@ impl Keeper {
                 }
             }
             Some((FromZygote::ForkFailed { reason, .. }, _)) => {
+                self.answered(generation);
                 tracing::error!(reason, "A cell cannot be forked");
                 self.pool.failed_to_arrive();
                 sleep(FORK_RETRY_PAUSE).await;
@@ -179,6 +184,14 @@ impl Keeper {
                 self.end_the_retired().await;
             }
             Some((other, _)) => tracing::warn!(?other, "A zygote said something out of place"),
+        }
+    }
+
+    /// One of a zygote's ordered forks is settled: it may not end before all are.
+    fn answered(&mut self, generation: u64) {
+        let mut all = self.current.iter_mut().chain(&mut self.retiring);
+        if let Some(living) = all.find(|living| living.generation == generation) {
+            living.unanswered = living.unanswered.saturating_sub(1);
         }
     }
 
@@ -193,6 +206,9 @@ impl Keeper {
             place.map(|place| self.retiring.swap_remove(place))
         };
         if let Some(dead) = dead {
+            for _ in 0..dead.unanswered {
+                self.pool.failed_to_arrive();
+            }
             dead.zygote.end().await;
         }
         self.pool.generation_died(generation, is_current);
@@ -233,7 +249,7 @@ impl Keeper {
         let pool = self.pool.clone();
         let (done, still): (Vec<_>, Vec<_>) = std::mem::take(&mut self.retiring)
             .into_iter()
-            .partition(|living| pool.living(living.generation) == 0);
+            .partition(|living| living.unanswered == 0 && pool.living(living.generation) == 0);
         self.retiring = still;
         for living in done {
             living.listener.abort();

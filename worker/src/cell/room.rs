@@ -259,7 +259,7 @@ impl CellRoom {
             let attempt = Attempt { inner: &self.inner, spec: &spec, host: &*host, stop: &stop, deadline };
             let (begun, outcome, exit, used_tap) = attempt.in_cell(cell, start.clone(), tap).await;
             tap = used_tap;
-            let unused = !begun && matches!(outcome, Outcome::Silent | Outcome::NoWall(_));
+            let unused = !begun && matches!(outcome, Outcome::Silent | Outcome::HungUp | Outcome::NoWall(_));
             if !unused {
                 let end = classify::end_of(outcome, exit, &spec.limits);
                 return report(end, started, exit, tap.truncated());
