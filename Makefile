@@ -30,10 +30,16 @@ SEED ?=
 chaos: deps
 	$(CARGO) run --release -q -p tests --example chaos -- $(ROUNDS) $(SEED)
 
-# What things cost, in one table; target/bench/*.json for those who compare. bubblewrap is only there to be beaten.
+# What things cost beside what others cost, in one table; target/bench/*.json for programs. Ours and theirs alternately:
+# bubblewrap, Celery and RQ (from PyPI, kept in target/). Under ten minutes.
 bench: deps
-	@command -v bwrap >/dev/null || echo "bwrap is missing (apt-get install bubblewrap): its row will say NOT RUN" >&2
-	$(CARGO) bench -q -p worker --bench cell
+	@.ci/deps bench
+	$(CARGO) build --release -q
+	$(CARGO) bench -q -p wire --bench codec
+	$(CARGO) bench -q -p worker --bench cell >/dev/null
+	$(CARGO) bench -q -p shared --bench queue >/dev/null
+	$(CARGO) bench -q -p tests --bench stack >/dev/null
+	@$(CARGO) run --release -q -p report -- cell queue stack
 
 # Debian's own Python with its headers, a Redis that stays off as a service, a C compiler.
 deps:

@@ -1,14 +1,14 @@
 //! Receivers written with the published libraries take what this system sends, also while its secret is being rotated.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tests::fakes::Receiver;
 use tests::fakes::receiver::Delivery;
+use tests::published;
 use tests::stack::Stack;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -18,28 +18,7 @@ use crate::ECHO;
 /// From PyPI.
 const PYTHON: [&str; 2] = ["standardwebhooks==1.1.0", "svix==2.9.1"];
 /// From npm.
-const JAVASCRIPT: &str = "standardwebhooks@1.1.1";
-/// 3 min to install them: a few megabytes over a slow line.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(180);
-
-/// The folder a package manager has installed into, once per target folder; `Err` says why it could not.
-async fn installed(name: &str, command: &mut Command) -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    if folder.join("complete").exists() {
-        return Ok(folder);
-    }
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let install = command.arg(&folder).kill_on_drop(true).output();
-    let done = tokio::time::timeout(INSTALL_TIMEOUT, install).await;
-    let output = done.map_err(|_| "it took too long")?.map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        return Err(told.lines().last().unwrap_or("it failed").to_owned());
-    }
-    std::fs::write(folder.join("complete"), "").map_err(|error| error.to_string())?;
-    Ok(folder)
-}
-
+const JAVASCRIPT: [&str; 1] = ["standardwebhooks@1.1.1"];
 fn line(delivery: &Delivery, secrets: &[&str]) -> String {
     let header = |name: &str| delivery.headers[name].to_str().expect("text").to_owned();
     let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
@@ -96,9 +75,8 @@ async fn the_published_libraries_verify_real_deliveries_also_during_rotation() {
     let lines = lines.join("\n") + "\n";
     let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/peers");
 
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON).arg("--target");
-    match installed("webhooks-pypi", &mut pip).await {
+    let target = env!("CARGO_TARGET_TMPDIR");
+    match published::from_pypi(target, &PYTHON).await {
         Ok(folder) => {
             let mut python = Command::new("python3");
             python.arg(peers.join("verify.py")).env("PYTHONPATH", folder);
@@ -106,9 +84,7 @@ async fn the_published_libraries_verify_real_deliveries_also_during_rotation() {
         }
         Err(reason) => println!("NOT RUN: the Python libraries cannot be installed here: {reason}"),
     }
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-save", "--ignore-scripts", JAVASCRIPT, "--prefix"]);
-    match installed("webhooks-npm", &mut npm).await {
+    match published::from_npm(target, &JAVASCRIPT).await {
         Ok(folder) => {
             let mut node = Command::new("node");
             node.arg(peers.join("verify.mjs")).arg(folder);

@@ -17,6 +17,7 @@ pub mod events;
 pub mod fakes;
 pub mod process;
 pub mod proxy;
+pub mod published;
 pub mod record;
 pub mod redis_server;
 pub mod stack;

@@ -1,4 +1,4 @@
-//! What a run costs, beside what it would cost elsewhere, in one table.
+//! What a jailed run costs, beside what it would cost elsewhere; all of it alternately, in rounds, in one run.
 //!
 //! `make bench`. Needs the release `runner` beside it and builds it. Also writes `target/bench/cell.json`.
 
@@ -9,14 +9,14 @@ mod elsewhere;
 #[allow(dead_code, reason = "shared with the tests")]
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use report::{Goal, Report, median, percentile};
 use support::{Answers, Bench, expect_value};
 use tokio_util::sync::CancellationToken;
-use worker::cell::{RunLimits, Tier};
+use worker::cell::{RunLimits, Tier, ToolVerdict};
 
 /// The modules that a cell finds imported already, as far as a cold interpreter would import them for a program.
 const IMPORTS: &str = "import asyncio, csv, dataclasses, datetime, decimal, email, hashlib, html, json, logging, pathlib, \
@@ -24,206 +24,177 @@ const IMPORTS: &str = "import asyncio, csv, dataclasses, datetime, decimal, emai
 const PROGRAM: &str = "def execute_workflow(x):\n    return {'answer': x}";
 const ASYNC_PROGRAM: &str = "async def execute_workflow(x):\n    return await paradigm_search(x)";
 
-/// Every program in turn, this often: what the machine does meanwhile it does to all of them.
-const ROUNDS: u32 = 20;
-/// In each round.
-const RUNS_PER_ROUND: u32 = 15;
-/// Of which eight at a time.
-const CROWD_PER_ROUND: u32 = 160;
-const LANES: u32 = 8;
-/// A cell is refilled meanwhile.
-const IDLE: Duration = Duration::from_millis(8);
-
-const BWRAP: &str = "bwrap --unshare-all --ro-bind /usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --tmpfs /work \
-                     --die-with-parent /usr/bin/python3 -I -S -c";
+/// 5 rounds: a disturbance of one meets everything that is compared.
+const ROUNDS: usize = 5;
+/// 60 runs a round and kind: a p99 of 300.
+const RUNS: usize = 60;
+/// 4 cold starts a round: they take tens of milliseconds each.
+const COLD_RUNS: usize = 4;
+/// 8 ms between two runs of an idle worker: the pool is full again.
+const PAUSE: Duration = Duration::from_millis(8);
+/// 600 runs a round, 8 at a time, for runs a second.
+const BURST: usize = 600;
+const LANES: usize = 8;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(all());
+    let report = runtime.block_on(measure());
+    report.finish("cell").expect("the target folder can be written");
 }
 
-async fn all() {
-    let mut table = Table::default();
-    let mut colds = [
-        Cold::new("cold python3 -I -S with the same imports", "/usr/bin/python3 -I -S -c"),
-        Cold::new("bwrap + the same", BWRAP),
-    ];
-    let mut fork = BareFork::start();
-    let mut rooms = [InCells::start(Tier::A).await, InCells::start(Tier::B).await];
-    for _ in 0..ROUNDS {
-        for cold in &mut colds {
-            cold.once();
-        }
-        for _ in 0..RUNS_PER_ROUND {
-            fork.once();
-        }
-        for room in &mut rooms {
-            room.round().await;
-        }
-    }
-    println!("{:<58} {:>9} {:>9}", "", "p50 ms", "p99 ms");
-    for Cold { what, command, times } in colds {
-        match times {
-            Some(times) => table.row(what, times),
-            None => println!("{what:<58} NOT RUN: {} is not there or may not", command[0]),
-        }
-    }
-    table.row("bare fork of the same warm interpreter, to its end", fork.end());
-    for room in rooms {
-        room.end(&mut table).await;
-    }
-    table.write("cell");
-}
-
-/// What is printed, kept for those who compare.
+/// Samples of one tier, in milliseconds.
 #[derive(Default)]
-struct Table(serde_json::Map<String, serde_json::Value>);
+struct Samples {
+    idle: Vec<f64>,
+    with_call: Vec<f64>,
+    in_a_row: Vec<f64>,
+    per_second: Vec<f64>,
+}
 
-impl Table {
-    fn row(&mut self, what: &str, mut times: Vec<Duration>) {
-        times.sort_unstable();
-        let at = |percent: usize| times[times.len() * percent / 100].as_secs_f64() * 1000.0;
-        println!("{what:<58} {:>9.2} {:>9.2}", at(50), at(99));
-        self.0.insert(what.to_owned(), serde_json::json!({"p50_ms": at(50), "p99_ms": at(99)}));
+async fn measure() -> Report {
+    let mut report = Report::default();
+    let tiers = [Tier::A, Tier::B];
+    let mut rooms = Vec::new();
+    for tier in tiers {
+        rooms.push(Arc::new(Bench::start_with(|config| config.max_tier = tier).await));
     }
-
-    fn rate(&mut self, what: &str, per_second: f64) {
-        println!("{what:<58} {per_second:>9.0} runs/s");
-        self.0.insert(what.to_owned(), serde_json::json!({"runs_per_second": per_second}));
+    let (mut python, mut bwrap, mut fork) = (Some(Vec::new()), Some(Vec::new()), Vec::new());
+    let mut samples: [Samples; 2] = Default::default();
+    for _ in 0..ROUNDS {
+        python = cold(python, &["/usr/bin/python3", "-I", "-S", "-c", IMPORTS]);
+        bwrap = cold(bwrap, &BWRAP);
+        fork.extend(bare_forks());
+        for (room, samples) in rooms.iter().zip(&mut samples) {
+            runs(room, PROGRAM, PAUSE, &mut samples.idle).await;
+            runs(room, ASYNC_PROGRAM, PAUSE, &mut samples.with_call).await;
+            runs(room, PROGRAM, Duration::ZERO, &mut samples.in_a_row).await;
+            samples.per_second.push(burst(room).await);
+        }
     }
+    for room in rooms {
+        Arc::into_inner(room).expect("one owner").end().await;
+    }
+    for (tier, samples) in tiers.into_iter().zip(&samples) {
+        tell(&mut report, tier, samples, bwrap.as_deref());
+    }
+    elsewhere_told(&mut report, python.as_deref(), bwrap.as_deref(), &fork);
+    report
+}
 
-    fn write(&self, name: &str) {
-        let executable = std::env::current_exe().expect("a bench has an executable");
-        let target = executable.ancestors().nth(3).expect("target/<profile>/deps/<bench>").join("bench");
-        std::fs::create_dir_all(&target).expect("the target folder can be written");
-        let body = serde_json::to_vec_pretty(&self.0).expect("numbers are JSON");
-        std::fs::write(target.join(format!("{name}.json")), body).expect("the target folder can be written");
+fn tell(report: &mut Report, tier: Tier, samples: &Samples, bwrap: Option<&[f64]>) {
+    let section = format!("One jailed run, tier {tier}: dispatch to report, without queue and HTTP");
+    // The goals are for all walls; tier B is there to be seen.
+    let goal = |goal| if tier == Tier::A { goal } else { Goal::None };
+    let p50 = median(&samples.idle);
+    report.add(&section, "idle worker, p50", p50, "ms", goal(Goal::AtMost(0.6)));
+    report.add(&section, "idle worker, p99", percentile(&samples.idle, 99.0), "ms", Goal::None);
+    report.add(&section, "with a tool call, p50", median(&samples.with_call), "ms", Goal::None);
+    let name = "no pause between runs (fork and walls are in it), p50";
+    report.add(&section, name, median(&samples.in_a_row), "ms", Goal::None);
+    let name = "eight at a time, runs a second";
+    report.add(&section, name, median(&samples.per_second), "1/s", goal(Goal::AtLeast(450.0)));
+    if let Some(bwrap) = bwrap {
+        let ratio = median(bwrap) / p50;
+        report.add(&section, "bwrap + python3 / ours", ratio, "×", goal(Goal::AtLeast(30.0)));
     }
 }
 
-/// A process per run, from its start to its end.
-struct Cold {
-    what: &'static str,
-    command: Vec<&'static str>,
-    /// `None`: it does not work here.
-    times: Option<Vec<Duration>>,
-}
-
-impl Cold {
-    fn new(what: &'static str, command: &'static str) -> Self {
-        let command = command.split_whitespace().chain([IMPORTS]).collect();
-        Self { what, command, times: Some(Vec::new()) }
-    }
-
-    fn once(&mut self) {
-        let Some(times) = &mut self.times else { return };
-        let started = Instant::now();
-        let done = Command::new(self.command[0]).args(&self.command[1..]).stderr(Stdio::null()).status();
-        if done.is_ok_and(|status| status.success()) {
-            times.push(started.elapsed());
-        } else {
-            self.times = None;
+fn elsewhere_told(report: &mut Report, python: Option<&[f64]>, bwrap: Option<&[f64]>, fork: &[f64]) {
+    let section = "The same elsewhere";
+    report.add(
+        section,
+        "the floor: bare fork of a warm interpreter to its end",
+        median(fork),
+        "ms",
+        Goal::None,
+    );
+    for (name, times) in
+        [("python3 with the same imports, cold", python), ("bwrap + python3 with them, cold", bwrap)]
+    {
+        match times {
+            Some(times) => report.add(section, name, median(times), "ms", Goal::None),
+            None => report.not_run(format!("{name}: it is not there, or may not")),
         }
     }
 }
 
-/// The floor: a warm interpreter with the same modules forks, the child ends at once, nothing is walled in.
-struct BareFork {
-    python: Child,
-    said: std::io::Lines<BufReader<ChildStdout>>,
-    times: Vec<Duration>,
-}
-
-impl BareFork {
-    fn start() -> Self {
-        let script = format!(
-            "{IMPORTS}\nimport gc, os, sys, time\ngc.freeze()\nfor _ in sys.stdin:\n    began = time.perf_counter_ns()\n    \
-             child = os.fork()\n    if child == 0: os._exit(0)\n    os.waitpid(child, 0)\n    \
-             print(time.perf_counter_ns() - began, flush=True)"
-        );
-        let mut python = Command::new("/usr/bin/python3")
-            .args(["-I", "-S", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 starts");
-        let said = BufReader::new(python.stdout.take().expect("piped")).lines();
-        let mut fork = Self { python, said, times: Vec::new() };
-        fork.once(); // it is warm now
-        fork.times.clear();
-        fork
-    }
-
-    fn once(&mut self) {
-        self.python.stdin.as_mut().expect("piped").write_all(b"go\n").expect("it reads");
-        let took = self.said.next().expect("a line").expect("text").parse().expect("a number");
-        self.times.push(Duration::from_nanos(took));
-    }
-
-    fn end(mut self) -> Vec<Duration> {
-        drop(self.python.stdin.take());
-        self.python.wait().expect("it ends");
-        self.times
+async fn runs(room: &Bench, program: &str, pause: Duration, times: &mut Vec<f64>) {
+    for _ in 0..RUNS {
+        tokio::time::sleep(pause).await;
+        let host = Answers::new(|call| ToolVerdict::Answer(call.arguments["query"].clone()));
+        let began = Instant::now();
+        let report = room.run(program, "x", RunLimits::default(), host, CancellationToken::new()).await;
+        times.push(ms(began.elapsed()));
+        expect_value(&report, program);
     }
 }
 
-/// The cells of one tier.
-struct InCells {
-    tier: Tier,
-    bench: Arc<Bench>,
-    rows: [(&'static str, &'static str, Duration, Vec<Duration>); 3],
-    crowd: Duration,
-}
-
-impl InCells {
-    async fn start(tier: Tier) -> Self {
-        let bench = Arc::new(Bench::start_with(|config| config.max_tier = tier).await);
-        let rows = [
-            ("pool: dispatch to report, idle", PROGRAM, IDLE, Vec::new()),
-            ("pool: the same with a tool call", ASYNC_PROGRAM, IDLE, Vec::new()),
-            ("no pause between runs (fork and jail are in it)", PROGRAM, Duration::ZERO, Vec::new()),
-        ];
-        Self { tier, bench, rows, crowd: Duration::ZERO }
-    }
-
-    async fn round(&mut self) {
-        let host = || Answers::new(|call| worker::cell::ToolVerdict::Answer(call.arguments["query"].clone()));
-        for (_, program, pause, times) in &mut self.rows {
-            for _ in 0..RUNS_PER_ROUND {
-                tokio::time::sleep(*pause).await;
-                let started = Instant::now();
-                let report = self
-                    .bench
-                    .run(program, "x", RunLimits::default(), host(), CancellationToken::new())
-                    .await;
-                times.push(started.elapsed());
-                expect_value(&report, program);
-            }
-        }
-        let started = Instant::now();
-        let lanes: Vec<_> = (0..LANES)
-            .map(|_| {
-                let bench = self.bench.clone();
-                tokio::spawn(async move {
-                    for _ in 0..CROWD_PER_ROUND / LANES {
-                        let report = bench.execute(PROGRAM, "x").await;
-                        expect_value(&report, PROGRAM);
-                    }
-                })
+/// Runs a second, some lanes at once.
+async fn burst(room: &Arc<Bench>) -> f64 {
+    let began = Instant::now();
+    let lanes: Vec<_> = (0..LANES)
+        .map(|_| {
+            let room = room.clone();
+            tokio::spawn(async move {
+                for _ in 0..BURST / LANES {
+                    expect_value(&room.execute(PROGRAM, "x").await, PROGRAM);
+                }
             })
-            .collect();
-        for lane in lanes {
-            lane.await.expect("no lane fails");
-        }
-        self.crowd += started.elapsed();
+        })
+        .collect();
+    for lane in lanes {
+        lane.await.expect("no lane fails");
     }
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+    let runs = BURST as f64;
+    runs / began.elapsed().as_secs_f64()
+}
 
-    async fn end(self, table: &mut Table) {
-        for (what, _, _, times) in self.rows {
-            table.row(&format!("tier {}, {what}", self.tier), times);
-        }
-        let per_second = f64::from(ROUNDS * CROWD_PER_ROUND) / self.crowd.as_secs_f64();
-        table.rate(&format!("tier {}, eight at a time", self.tier), per_second);
-        Arc::into_inner(self.bench).expect("one owner").end().await;
+const BWRAP: [&str; 19] = [
+    "bwrap",
+    "--unshare-all",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--tmpfs",
+    "/work",
+    "--die-with-parent",
+    "/usr/bin/python3",
+    "-I",
+    "-S",
+    "-c",
+    IMPORTS,
+];
+
+/// Some more starts of a command; none once it has failed.
+fn cold(times: Option<Vec<f64>>, command: &[&str]) -> Option<Vec<f64>> {
+    let mut times = times?;
+    for _ in 0..COLD_RUNS {
+        let began = Instant::now();
+        let done = Command::new(command[0]).args(&command[1..]).stderr(Stdio::null()).status();
+        done.is_ok_and(|status| status.success()).then(|| times.push(ms(began.elapsed())))?;
     }
+    Some(times)
+}
+
+/// A warm interpreter with the same modules forks, the child ends at once, nothing is walled in.
+fn bare_forks() -> Vec<f64> {
+    let script = format!(
+        "{IMPORTS}\nimport os, time, gc\ngc.freeze()\nfor _ in range({RUNS}):\n    began = time.perf_counter_ns()\n    \
+         child = os.fork()\n    if child == 0: os._exit(0)\n    os.waitpid(child, 0)\n    print(time.perf_counter_ns() - began)"
+    );
+    let output =
+        Command::new("/usr/bin/python3").args(["-I", "-S", "-c", &script]).output().expect("python3 starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().filter_map(|line| line.parse().ok()).map(|nanos| ms(Duration::from_nanos(nanos))).collect()
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }

@@ -8,12 +8,14 @@ use shared::{
     store::{Progress, Room, Spending},
 };
 
+use report::{Goal, Report};
+
 use crate::{
     ground::{Ground, succeeded},
     rate::{submit_all, workflows},
-    table::{Goal, Table},
 };
 
+const SECTION: &str = "Queue: what one job costs Redis";
 /// 8,000 jobs go through each script.
 const JOBS: usize = 8_000;
 /// 32 at once.
@@ -32,14 +34,14 @@ struct Counted {
     sent_bytes: f64,
 }
 
-pub async fn of_each_script(table: &mut Table) {
+pub async fn of_each_script(report: &mut Report) {
     let ground = crate::ground().await;
     let workflows = workflows(&ground).await;
     let empty = used_memory(&ground).await;
 
     let submit =
         counted(&ground, async || submit_all(&ground.store, &workflows, JOBS, CONCURRENCY).await).await;
-    told(table, "submit", &submit, JOBS);
+    told(report, "submit", &submit, JOBS);
     let queued = used_memory(&ground).await;
 
     let mut held: Vec<(EntryId, u64)> = Vec::new();
@@ -51,14 +53,14 @@ pub async fn of_each_script(table: &mut Table) {
             );
         }
     });
-    told(table, "claim (32 at a time)", &claim.await, JOBS);
+    told(report, "claim (32 at a time)", &claim.await, JOBS);
 
     let renew = counted(&ground, async || {
         for batch in held.chunks(CONCURRENCY) {
             ground.store.renew(batch).await.expect("Redis answers");
         }
     });
-    told(table, "renew (32 at a time)", &renew.await, JOBS);
+    told(report, "renew (32 at a time)", &renew.await, JOBS);
 
     let call = counted(&ground, async || {
         let writes = held.iter().map(|(id, fence)| async {
@@ -69,7 +71,7 @@ pub async fn of_each_script(table: &mut Table) {
         });
         stream::iter(writes).buffer_unordered(CONCURRENCY).collect::<()>().await;
     });
-    told(table, "tool call (begun and answered)", &call.await, JOBS);
+    told(report, "tool call (begun and answered)", &call.await, JOBS);
 
     let finish = counted(&ground, async || {
         let ends = held.iter().map(|(id, fence)| async {
@@ -78,11 +80,12 @@ pub async fn of_each_script(table: &mut Table) {
         });
         stream::iter(ends).buffer_unordered(CONCURRENCY).collect::<()>().await;
     });
-    told(table, "finish", &finish.await, JOBS);
+    told(report, "finish", &finish.await, JOBS);
 
     let finished = used_memory(&ground).await;
-    table.row("memory of a queued job", (queued - empty) / count(JOBS), "bytes", Goal::None);
-    table.row(
+    report.add(SECTION, "memory of a queued job", (queued - empty) / count(JOBS), "bytes", Goal::None);
+    report.add(
+        SECTION,
         "memory of a finished job with one tool call",
         (finished - empty) / count(JOBS),
         "bytes",
@@ -92,7 +95,7 @@ pub async fn of_each_script(table: &mut Table) {
 
 fn tool_call(number: u64) -> Progress {
     let entry =
-        format!(r#"{{"seq":0,"kind":"tool_call","name":"paradigm_search","answer":"{:>200}"}}"#, number);
+        format!(r#"{{"seq":0,"kind":"tool_call","name":"paradigm_search","answer":"{number:>200}"}}"#);
     Progress {
         number,
         events: vec![("tool_call.started", r#"{"seq":0,"tool":"paradigm_search"}"#.to_owned())],
@@ -102,25 +105,22 @@ fn tool_call(number: u64) -> Progress {
     }
 }
 
-fn told(table: &mut Table, script: &str, counted: &Counted, jobs: usize) {
+fn told(report: &mut Report, script: &str, counted: &Counted, jobs: usize) {
     let each = |amount: f64| amount / count(jobs);
-    table.row(&format!("{script}: script"), each(counted.script_micros), "µs/job", Goal::None);
-    table.row(
-        &format!("{script}: processor of Redis, all in"),
-        each(counted.processor_micros),
-        "µs/job",
-        Goal::None,
-    );
-    table.row(&format!("{script}: commands inside"), each(counted.commands), "/job", Goal::None);
-    table.row(&format!("{script}: calls"), each(counted.scripts), "/job", Goal::None);
-    table.row(
-        &format!("{script}: appended to the file"),
+    report.add(SECTION, format!("{script}: script"), each(counted.script_micros), "µs/job", Goal::None);
+    let name = format!("{script}: processor of Redis, all in");
+    report.add(SECTION, name, each(counted.processor_micros), "µs/job", Goal::None);
+    report.add(SECTION, format!("{script}: commands inside"), each(counted.commands), "/job", Goal::None);
+    report.add(SECTION, format!("{script}: calls"), each(counted.scripts), "/job", Goal::None);
+    report.add(
+        SECTION,
+        format!("{script}: appended to the file"),
         each(counted.appended_bytes),
         "bytes/job",
         Goal::None,
     );
     let wire = counted.received_bytes + counted.sent_bytes;
-    table.row(&format!("{script}: over the wire"), each(wire), "bytes/job", Goal::None);
+    report.add(SECTION, format!("{script}: over the wire"), each(wire), "bytes/job", Goal::None);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few thousand")]

@@ -5,7 +5,7 @@
 //! process and that Redis: no api, no cells. Also writes `target/bench/queue.json`, from which docs/scaling.md is made.
 
 #[path = "../../tests/queue/ground.rs"]
-#[expect(dead_code, reason = "shared with the tests")]
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests")]
 mod ground;
 #[path = "../../tests/queue/redis_server.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
@@ -13,13 +13,12 @@ mod redis_server;
 
 mod cost;
 mod rate;
-mod table;
 
 use std::{sync::Arc, time::Duration};
 
 use ground::Ground;
 use redis_server::RedisServer;
-use table::{Goal, Table};
+use report::{Goal, Report};
 
 /// 1,000 jobs wait where the backlog counts as short.
 const SHORT_BACKLOG: usize = 1_000;
@@ -30,33 +29,26 @@ fn main() {
     let backlog = std::env::args().skip_while(|argument| argument != "--backlog").nth(1);
     let backlog = backlog.map(|text| text.parse().expect("--backlog takes a number of jobs"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(measure(backlog)).write("queue");
+    runtime.block_on(measure(backlog)).finish("queue").expect("the target folder can be written");
 }
 
-async fn measure(backlog: Option<usize>) -> Table {
-    let mut table = Table::default();
-    table.section("Through submit, claim and finish, with no work in between");
-    rate::passes(&mut table).await;
-    table.section("What one job costs Redis");
-    cost::of_each_script(&mut table).await;
-    table.section("Claims in front of a backlog");
+async fn measure(backlog: Option<usize>) -> Report {
+    let mut report = Report::default();
+    rate::passes(&mut report).await;
+    cost::of_each_script(&mut report).await;
+    let section = "Queue: claims in front of a backlog";
     let short = rate::claims(SHORT_BACKLOG).await;
-    table.row("backlog 1,000: claims", short, "/s", Goal::None);
+    report.add(section, "claims with 1,000 jobs waiting", short, "1/s", Goal::None);
     match backlog {
-        None => println!("NOT RUN: claims in front of 1,000,000 jobs: `-- --backlog 1000000` asks for it"),
+        None => report.not_run("claims in front of 1,000,000 jobs: `-- --backlog 1000000` asks for it"),
         Some(jobs) => {
             let long = rate::claims(jobs).await;
-            table.row(&format!("backlog {jobs}: claims"), long, "/s", Goal::None);
-            let share = long / short;
-            table.row(
-                &format!("backlog {jobs}: share of 1,000"),
-                share,
-                "",
-                Goal::AtLeast(BACKLOG_SHARE_MIN),
-            );
+            report.add(section, format!("claims with {jobs} jobs waiting"), long, "1/s", Goal::None);
+            let name = format!("{jobs} waiting / 1,000 waiting");
+            report.add(section, name, long / short, "", Goal::AtLeast(BACKLOG_SHARE_MIN));
         }
     }
-    table
+    report
 }
 
 /// A Redis with its file as shipped, and the store on it with a lease that does not end.

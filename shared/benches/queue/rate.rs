@@ -14,10 +14,9 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    ground::{Ground, execute, succeeded, tenant},
-    table::{Goal, Table},
-};
+use report::{Goal, Report};
+
+use crate::ground::{Ground, execute, succeeded, tenant};
 
 /// 32 jobs at once, on either side.
 const CONCURRENCY: usize = 32;
@@ -63,7 +62,7 @@ pub async fn submit_all(store: &Store, workflows: &[(TenantId, WorkflowId)], job
     stream::iter(submits).buffer_unordered(at_once).collect::<()>().await;
 }
 
-pub async fn passes(table: &mut Table) {
+pub async fn passes(report: &mut Report) {
     let ground = crate::ground().await;
     let workflows = workflows(&ground).await;
     let (told, mut finished) = mpsc::unbounded_channel();
@@ -80,7 +79,8 @@ pub async fn passes(table: &mut Table) {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
     let rate = JOBS as f64 / seconds;
     let what = format!("{CONCURRENCY} at once on either side, through apalis");
-    table.row(&what, rate, "jobs/s", Goal::AtLeast(JOBS_PER_SECOND_MIN));
+    let section = "Queue: through submit, claim and finish, with no work in between";
+    report.add(section, what, rate, "jobs/s", Goal::AtLeast(JOBS_PER_SECOND_MIN));
     shutdown.cancel();
     worker.await.expect("the worker ends well");
 }

@@ -7,7 +7,7 @@ use tests::stack::Stack;
 
 use crate::load::{self, Cpu};
 use crate::peers::{Packages, Peer, Peers};
-use crate::report::{Goal, Report, median, percentile};
+use report::{Goal, Report, median, percentile};
 
 /// 3 rounds: a disturbance of one shows as a difference between them.
 const ROUNDS: usize = 3;

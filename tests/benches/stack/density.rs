@@ -7,7 +7,7 @@ use tests::process;
 use tests::stack::Stack;
 
 use crate::load;
-use crate::report::{Goal, Report, median};
+use report::{Goal, Report, median};
 
 const SECTION: &str = "Density: runs that wait for a tool, in one worker process";
 /// 5,000 waiting runs, and some slots beside them.

@@ -8,17 +8,15 @@ mod compare;
 mod density;
 mod load;
 mod peers;
-mod report;
 mod scaling;
 mod start;
 
 use std::process::ExitCode;
 
-use tests::binaries;
 use tests::redis_server::Durability;
 
 use self::peers::Packages;
-use self::report::Report;
+use report::Report;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -52,10 +50,8 @@ async fn main() -> ExitCode {
     if wants("start") {
         start::start(&mut report).await;
     }
-    println!("{report}");
-    let path = binaries::repository().join("target/bench/stack.json");
-    if let Err(error) = report.write(&path) {
-        eprintln!("{}: {error}", path.display());
+    if let Err(error) = report.finish("stack") {
+        eprintln!("target/bench/stack.json: {error}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

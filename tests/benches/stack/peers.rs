@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tests::process::{Process, Program};
+use tests::published;
 use tests::redis_server::{Durability, RedisServer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -19,8 +20,6 @@ use crate::load;
 
 /// The versions that are measured, the latest when this was written; `packaging` is what Celery forgets to ask for.
 const PACKAGES: [&str; 4] = ["celery==5.7.0", "redis==7.3.0", "rq==3.0.0", "packaging==26.3"];
-/// 5 min to install them over a slow line.
-const INSTALL_TIMEOUT: Duration = Duration::from_mins(5);
 /// 3 min for one measurement.
 const DRIVE_TIMEOUT: Duration = Duration::from_mins(3);
 
@@ -73,21 +72,7 @@ pub struct Packages(PathBuf);
 impl Packages {
     /// Installs what is not there yet; `Err` says why it cannot.
     pub async fn install() -> Result<Self, String> {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES.join("_").replace("==", "-"));
-        let complete = folder.join("complete");
-        if !complete.exists() {
-            let mut pip = Command::new("python3");
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
-            let install = pip.arg(&folder).args(PACKAGES).kill_on_drop(true).output();
-            let done = tokio::time::timeout(INSTALL_TIMEOUT, install).await;
-            let output =
-                done.map_err(|_| "pip took too long")?.map_err(|error| format!("python3: {error}"))?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-            }
-            std::fs::write(&complete, "").map_err(|error| error.to_string())?;
-        }
-        Ok(Self(folder))
+        published::from_pypi(env!("CARGO_TARGET_TMPDIR"), &PACKAGES).await.map(Self)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::stack::Stack;
 
 use crate::load::{self, per_second};
-use crate::report::{Goal, Report, median};
+use report::{Goal, Report, median};
 
 const GATHER: &str = "import asyncio\n\nasync def execute_workflow(x):\n    answers = await asyncio.gather(*(paradigm_search(\
                       f'{x} {n}') for n in range(40)))\n    return len(answers)";

@@ -12,7 +12,7 @@ use tests::stack::Stack;
 
 use crate::density::private_bytes;
 use crate::load;
-use crate::report::{Goal, Report, median, percentile};
+use report::{Goal, Report, median, percentile};
 
 const SECTION: &str = "Start, size, idle memory";
 /// 1,000 requests a second for 5 s.
