@@ -6,13 +6,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::published;
 use tests::stack::Stack;
 use tokio::process::Command;
 
 /// From PyPI.
 const PACKAGE: &str = "schemathesis==4.32.5";
-/// 3 min to install it: a few megabytes over a slow line.
-const INSTALL_TIMEOUT: Duration = Duration::from_secs(180);
 /// 40 s of requests, and 50 s for what it does before and after them on a machine that is busy.
 const BUDGET_SECS: u32 = 40;
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -21,26 +20,6 @@ const REQUEST_TIMEOUT_SECS: u32 = 75;
 /// What a request that breaks the description may be answered: also that a text is too large.
 const REFUSALS: [&str; 12] =
     ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"];
-
-async fn installed() -> Result<std::path::PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGE.replace("==", "-"));
-    if folder.join("complete").exists() {
-        return Ok(folder);
-    }
-    let install = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE, "--target"])
-        .arg(&folder)
-        .kill_on_drop(true)
-        .output();
-    let done = tokio::time::timeout(INSTALL_TIMEOUT, install).await;
-    let output = done.map_err(|_| "pip took too long")?.map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        return Err(told.lines().last().unwrap_or("pip failed").to_owned());
-    }
-    std::fs::write(folder.join("complete"), "").map_err(|error| error.to_string())?;
-    Ok(folder)
-}
 
 /// What an upload that keeps to the description may be answered: no schema can say by what a file's name ends, how its content
 /// begins, and that the head of a part of a form can be read.
@@ -56,7 +35,7 @@ async fn the_api_is_as_it_is_described_to_two_tenants() {
         .env("TENANT_REQUESTS_PER_MINUTE", "1000000")
         .start()
         .await;
-    let folder = match installed().await {
+    let folder = match published::from_pypi(env!("CARGO_TARGET_TMPDIR"), &[PACKAGE]).await {
         Ok(folder) => folder,
         Err(reason) => {
             println!("NOT RUN: schemathesis cannot be installed here: {reason}");
