@@ -15,6 +15,7 @@ mod openapi;
 mod problems;
 mod process;
 mod quotas;
+mod rewrites;
 mod service;
 mod unread;
 mod versions;
