@@ -4,8 +4,9 @@
 //! it. Printed text and steps are written in passing, a few times a second. Writes wait for Redis; a write that is
 //! refused stops the attempt, because then another one is current.
 
+mod state;
+
 use std::{
-    collections::HashMap,
     mem,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,13 +17,14 @@ use serde_json::{Map, Value, json};
 use shared::{
     id::{JobId, TenantId},
     job::{EntryId, Usage},
-    journal::{Entry, EntryKind, EntryState, Origin, call_key},
+    journal::{Entry, EntryKind, EntryState},
     queue::{Attempt, StopReason},
     store::{DailyLimits, Progress, ProgressAnswer, Spending, Store},
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
 
+use self::state::{State, to_json};
 use crate::{budget, environment::Environment, origin::RunOrigin, patience, replay::Replay};
 
 /// 200 ms between writes of printed text and steps: live enough for a reader, rare enough for Redis.
@@ -48,25 +50,6 @@ struct Inner {
     /// Held from taking printed text until it is written, so that text keeps its order.
     log_order: tokio::sync::Mutex<()>,
     closed: CancellationToken,
-}
-
-#[derive(Default)]
-struct State {
-    /// Everything recorded for the job, by earlier attempts too.
-    journal: HashMap<String, Entry>,
-    /// How often each call was made in this attempt.
-    occurrences: HashMap<String, u32>,
-    /// Open steps: the program's number, and the key in the journal.
-    steps: HashMap<u64, String>,
-    /// What was told last of the progress of calls, so that only news is told.
-    last_progress: HashMap<u64, String>,
-    next_seq: u64,
-    next_answer: u64,
-    writes: u64,
-    calls: u32,
-    /// Tokens set aside for calls under way.
-    aside: u64,
-    pending: Progress,
 }
 
 /// A call as it stands in the journal.
@@ -341,79 +324,7 @@ pub enum Ended {
     Over,
 }
 
-impl State {
-    fn next_key(&mut self, tool: &str, arguments: &Map<String, Value>) -> String {
-        let count = self.occurrences.entry(call_key(tool, arguments, 0)).or_insert(0);
-        let key = call_key(tool, arguments, *count);
-        *count += 1;
-        key
-    }
-
-    /// Tokens of all attempts, and those set aside.
-    fn tokens(&self) -> u64 {
-        let spent = self.journal.values().map(|entry| entry.input_tokens + entry.output_tokens);
-        spent.sum::<u64>() + self.aside
-    }
-
-    fn answered_before(&mut self, key: &str, origin: &RunOrigin) -> Option<Result<Value, String>> {
-        let entry = self.journal.get_mut(key).filter(|entry| origin.may_answer(entry))?;
-        let answer = match entry.state {
-            EntryState::Started => return None,
-            EntryState::Ok => Ok(entry.answer.clone().unwrap_or_default()),
-            EntryState::Error => Err(entry.error.clone().unwrap_or_default()),
-        };
-        entry.replayed = true;
-        let json = to_json(entry);
-        self.pending.journal.push((key.to_owned(), json));
-        Some(answer)
-    }
-}
-
 impl Inner {
-    fn new_entry(
-        &self,
-        state: &mut State,
-        key: &str,
-        kind: EntryKind,
-        name: &str,
-        arguments: &Map<String, Value>,
-        step: Option<u64>,
-    ) -> Entry {
-        let parent =
-            step.and_then(|number| state.journal.get(state.steps.get(&number)?)).map(|entry| entry.seq);
-        let before = state.journal.get(key);
-        let seq = before.map_or(state.next_seq, |entry| entry.seq);
-        // What another build's tool answered is asked anew, and was paid all the same.
-        let (input_tokens, output_tokens, llm_requests) =
-            before.map_or((0, 0, 0), |entry| (entry.input_tokens, entry.output_tokens, entry.llm_requests));
-        state.next_seq += u64::from(before.is_none());
-        let entry = Entry {
-            seq,
-            kind,
-            name: name.to_owned(),
-            arguments: arguments.clone(),
-            parent,
-            state: EntryState::Started,
-            answer: None,
-            error: None,
-            started_ms: Timestamp::now().as_millis(),
-            answered: None,
-            ms: 0,
-            input_tokens,
-            output_tokens,
-            llm_requests,
-            provider: None,
-            attempt: self.attempt.claim.attempt,
-            origin: match kind {
-                EntryKind::ToolCall => self.origin.of_entry(name),
-                EntryKind::Step => Origin::default(),
-            },
-            replayed: false,
-        };
-        state.journal.insert(key.to_owned(), entry.clone());
-        entry
-    }
-
     async fn write(&self, progress: &mut Progress) -> Option<ProgressAnswer> {
         progress.number = self.next_write();
         let fence = self.attempt.claim.fence;
@@ -485,8 +396,4 @@ async fn flush_until_closed(inner: Arc<Inner>) {
             inner.write(&mut progress).await;
         }
     }
-}
-
-fn to_json(entry: &Entry) -> String {
-    serde_json::to_string(entry).expect("plain data serialises")
 }
