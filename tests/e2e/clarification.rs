@@ -173,9 +173,10 @@ async fn a_repair_after_a_failed_run_is_told_class_line_types_and_lengths_and_no
     assert!(!prompt.contains("Ignore the") && !prompt.contains("PWNED") && !prompt.contains("confidential"));
     // A run that went well, one of another workflow, and one that never was are none to mend.
     let fine = stack.run(&id(&workflow), "again").await;
-    for wrong in [id(&fine), "job_019a1b2c3d4e7f60a1b2c3d4e5f60718".to_owned(), "nonsense".to_owned()] {
+    let unknown = "job_019a1b2c3d4e7f60a1b2c3d4e5f60718".to_owned();
+    for (wrong, status) in [(id(&fine), 409), (unknown, 404), ("nonsense".to_owned(), 422)] {
         let path = format!("/workflows/{}/regenerate", id(&workflow));
-        stack.client().post(&path, &json!({"job_id": wrong})).await.expect_problem(422);
+        stack.client().post(&path, &json!({"job_id": wrong})).await.expect_problem(status);
     }
     stack.finish().await;
 }

@@ -73,34 +73,15 @@ async def execute_workflow(user_input):
 
 #[tokio::test]
 async fn keys_and_what_they_open_may_lie_on_different_nodes() {
-    const ADMIN: &str = "an admin key of thirty-two bytes or more";
     let (_folder, cluster) = on_cluster().await;
-    let stack = builder()
-        .env("REDIS_URL", &cluster.url())
-        .env("API_KEYS_REQUIRED", "true")
-        .env("ADMIN_API_KEY", ADMIN)
-        .start()
-        .await;
-    let asked = async |method: Method, path: &str, key: &str, body: Option<Value>| {
-        let request = stack.client().request(method, path).header("authorization", format!("Bearer {key}"));
-        let request = match &body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        stack.client().send(request).await
-    };
-    let new = json!({"tenant": "acme", "name": "of the test"});
-    let made = asked(Method::POST, "/keys", ADMIN, Some(new)).await.expect(201);
-    let key = made["key"].as_str().or(made["secret"].as_str()).expect("shown once").to_owned();
+    let stack = builder().tenants().env("REDIS_URL", &cluster.url()).start().await;
+    let acme = stack.tenant("acme").await;
     // Each request looks at the key and then at what it opens, many at once.
-    let requests = (0..200).map(|_| asked(Method::GET, "/usage", &key, None));
+    let requests = (0..200).map(|_| acme.get("/usage"));
     for answer in join_all(requests).await {
         answer.expect(200);
     }
     assert!(cluster.keys().await.iter().filter(|&&keys| keys > 0).count() > 1, "they lie apart");
-    // The end of a stack is looked at without a key.
-    stack.api.signal(Signal::TERM);
-    assert!(stack.api.end().await.success());
     stack.finish().await;
     cluster.stop().await;
 }

@@ -35,7 +35,7 @@ pub struct Regeneration {
     #[schema(pattern = r"\S", example = "List the answers by date, newest first.")]
     feedback: Option<String>,
     /// A failed run of the workflow to mend: what kind of error, in which line, is told; nothing of its data is.
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, pattern = "^job_[0-9a-f]{32}$", example = json!(null))]
     job_id: Option<JobId>,
     /// Write anew, although the same description has a verified program already.
     #[schema(value_type = Option<bool>, example = false)]

@@ -277,7 +277,7 @@ async fn a_check_runs_nothing_and_says_what_it_sees() {
     assert_eq!(checked.findings.iter().map(|finding| finding.line).collect::<Vec<_>>(), [Some(1), Some(1)]);
     for (program, line) in [
         ("def execute_workflow(): pass", Some(1)),
-        ("def other(x): pass", None),
+        ("def other(x): pass", Some(1)),
         ("\n\nreturn 3\ndef execute_workflow(x): pass", Some(3)),
         ("def execute_workflow(x):\n  if:\n    pass", Some(2)),
     ] {
