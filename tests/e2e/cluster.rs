@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use futures_util::future::join_all;
-use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tests::cluster::Cluster;

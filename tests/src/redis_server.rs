@@ -1,6 +1,5 @@
 //! A private Redis with an append-only file on a unix socket, which can be stopped, killed and started again.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,13 +115,13 @@ async fn launch(folder: &Path, durability: Durability, world: Option<&World>) ->
         name: "redis".to_owned(),
         path: PathBuf::from("/usr/bin/redis-server"),
         arguments: arguments.map(str::to_owned).to_vec(),
-        environment: BTreeMap::from_iter(
-            [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into_iter().chain(
+        environment: std::iter::once(("PATH".to_owned(), "/usr/bin:/bin".to_owned()))
+            .chain(
                 world
                     .into_iter()
                     .flat_map(|world| world.environment().map(|(name, value)| (name.to_owned(), value))),
-            ),
-        ),
+            )
+            .collect(),
         directory: folder.to_path_buf(),
     });
     let ready = |line: &String| line.to_lowercase().contains("ready to accept connections").then_some(());

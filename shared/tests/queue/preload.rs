@@ -21,15 +21,17 @@ pub struct World {
     folder: TempDir,
 }
 
-impl World {
+impl Default for World {
     /// As it is.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         world.step_clock_to(0);
         world.slow_disk_to(0);
         world
     }
+}
 
+impl World {
     /// What the server's process has in its environment.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         let file = |name: &str| self.folder.path().join(name).display().to_string();

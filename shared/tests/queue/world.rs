@@ -29,7 +29,7 @@ fn before(world: &World) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_steps_an_hour_either_way_under_a_hundred_runs_starts_none_again_and_kills_none() {
     const RUNS: usize = 100;
-    let (world, lease) = (World::new(), Duration::from_millis(1000));
+    let (world, lease) = (World::default(), Duration::from_millis(1000));
     let server = Arc::new(RedisServer::start_after(&before(&world), &[]));
     let ground = Ground::on(server, lease).await;
     let (acme, mut floor) = (tenant("acme"), Floor::closed());
@@ -71,7 +71,7 @@ async fn a_clock_that_steps_an_hour_either_way_under_a_hundred_runs_starts_none_
 
 /// Submits for a while as fast as eight clients can; kills Redis; tells how many of the accepted are gone.
 async fn lost_on_a_slow_disk(fsync: &str, disk_ms: i64) -> (usize, usize) {
-    let world = World::new();
+    let world = World::default();
     let options = ["--appendonly", "yes", "--appendfsync", fsync];
     let server = Arc::new(RedisServer::start_after(&before(&world), &options));
     let ground = Ground::on(server, Duration::from_secs(60)).await;
