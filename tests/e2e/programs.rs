@@ -203,9 +203,14 @@ async fn a_provider_that_recovers_is_asked_again_and_the_program_does_not_notice
 
 #[tokio::test]
 async fn the_newer_search_api_is_used_when_configured() {
-    let stack = Stack::builder().env("LIGHTON_SEARCH", "v3").start().await;
-    let job = run(&stack, crate::SEARCH, "Où ?").await;
-    assert_eq!(job["result"], "Answer to: Où ?", "{job:#}");
-    assert_eq!(stack.paradigm.searches().all()[0].path, "/api/v3/ask");
-    stack.finish().await;
+    for (setting, path, result) in [
+        ("v3", "/api/v3/ask", "Answer to: Où ?"),
+        ("v3_search", "/api/v3/search", "Answer to: Où ? [fake.pdf]"),
+    ] {
+        let stack = Stack::builder().env("LIGHTON_SEARCH", setting).start().await;
+        let job = run(&stack, crate::SEARCH, "Où ?").await;
+        assert_eq!(job["result"], result, "{job:#}");
+        assert_eq!(stack.paradigm.searches().all()[0].path, path);
+        stack.finish().await;
+    }
 }

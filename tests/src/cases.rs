@@ -116,6 +116,68 @@ mod tests {
         assert!(broken[0].starts_with("1 == 2") && broken[1].contains("NameError"), "{broken:?}");
     }
 
+    /// What may know of no case: everything that is shipped.
+    const SHIPPED: [&str; 5] = ["api", "cli", "examples/documents", "shared", "worker"];
+    /// Six words in a row are a quotation; shorter runs ("for each line of the input") are the language's own.
+    const QUOTED_WORDS: usize = 6;
+    /// The README's own example, which these cases take as it stands.
+    const README: [&str; 3] = ["E04", "E05", "E06"];
+
+    /// The words of a text, each after one blank.
+    fn spaced(text: &str) -> String {
+        let lower = text.replace("\\n", " ").to_lowercase();
+        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.flat_map(|word| [" ", word]).chain([" "]).collect()
+    }
+
+    /// Files that are shipped: tests, benches and what tools left behind apart.
+    fn shipped(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if path.is_file() {
+                found.push(path);
+            } else if path.is_dir() && !matches!(name.as_str(), "tests" | "benches" | "attacks" | "target") {
+                shipped(&path, found);
+            }
+        }
+    }
+
+    #[test]
+    fn no_case_is_quoted_in_what_is_shipped() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut files = Vec::new();
+        for room in SHIPPED {
+            shipped(&repository.join(room), &mut files);
+        }
+        let texts: Vec<(PathBuf, String)> = files
+            .into_iter()
+            .filter_map(|file| std::fs::read_to_string(&file).ok().map(|text| (file, spaced(&text))))
+            .collect();
+        assert!(texts.len() > 200, "the sources were found");
+        let declined = folder().join("declined");
+        let declined = std::fs::read_dir(declined).expect("cases").map(|entry| entry.expect("a case").path());
+        let all = std::fs::read_dir(folder()).expect("cases").map(|entry| entry.expect("a case").path());
+        let mut quoted = Vec::new();
+        for file in all.chain(declined).filter(|file| file.extension().is_some_and(|end| end == "json")) {
+            let case: Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("readable")).expect("JSON");
+            if README.iter().any(|id| case["id"] == *id) {
+                continue;
+            }
+            let inputs = case["runs"].as_array().into_iter().flatten().map(|run| &run["input"]);
+            for text in std::iter::once(&case["description"]).chain(inputs).filter_map(Value::as_str) {
+                let text = spaced(text);
+                let words: Vec<&str> = text.split_whitespace().collect();
+                for run in words.windows(QUOTED_WORDS) {
+                    let run = format!(" {} ", run.join(" "));
+                    let places = texts.iter().filter(|(_, shipped)| shipped.contains(&run));
+                    quoted.extend(places.map(|(place, _)| format!("{}: {}:{run}", case["id"], place.display())));
+                }
+            }
+        }
+        assert!(quoted.is_empty(), "{}", quoted.join("\n"));
+    }
+
     #[test]
     fn there_are_28_runnable_cases() {
         let cases = all();

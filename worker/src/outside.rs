@@ -19,8 +19,8 @@ use std::{
 use offline::DocumentIndex;
 use providers::{
     AnthropicClient, AnthropicConfig, ChatModel, ConfigError, Constraint, DocumentAnalysis, DocumentSearch,
-    Generator, HttpConfig, LightonAsk, ModelGenerator, OfflineAnalysis, OfflineChat, OfflineGenerator,
-    OfflineSearch, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmAnalysis, ParadigmConfig, ParadigmV2,
+    Generator, HttpConfig, LightonAsk, LightonPassages, ModelGenerator, OfflineAnalysis, OfflineChat,
+    OfflineGenerator, OfflineSearch, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmAnalysis, ParadigmConfig, ParadigmV2,
     Transport, anthropic, http_client, openai_compatible, paradigm,
     traffic::{Recorded, Recording, Replay, ReplayError},
 };
@@ -274,6 +274,7 @@ impl Makers<'_> {
         let search: Arc<dyn DocumentSearch> = match self.config.search_api {
             SearchApi::V2 => Arc::new(ParadigmV2::new(installation.clone(), transport.clone())?),
             SearchApi::V3 => Arc::new(LightonAsk::new(installation.clone(), transport.clone())?),
+            SearchApi::V3Search => Arc::new(LightonPassages::new(installation.clone(), transport.clone())?),
         };
         Ok(self.heard_documents(search, ParadigmAnalysis::new(installation, transport)?))
     }

@@ -2,8 +2,10 @@
 shaped like the original. Usage: clients.py ANTHROPIC_URL LIGHTON_URL. Prints `ok` at the end."""
 
 import sys
+import time
 
 import anthropic
+import httpx2
 import lighton
 from lighton import exceptions
 
@@ -20,7 +22,7 @@ def raises(error_class, call):
         call()
     except error_class as error:
         return error
-    raise AssertionError(f"{error_class.__name__} was not raised")
+    raise AssertionError(f"{error_class} was not raised")
 
 
 def text_of(message):
@@ -44,9 +46,34 @@ def check_anthropic():
     # Scripted by the test, in this order.
     limited = raises(anthropic.RateLimitError, lambda: client.messages.create(**QUESTION))
     assert limited.response.headers["retry-after"] == "1", limited
-    overloaded = raises(anthropic.APIStatusError, lambda: client.messages.create(**QUESTION))
-    assert overloaded.status_code == 529, overloaded
-    assert client.messages.create(**QUESTION).stop_reason == "refusal"
+    assert limited.type == "rate_limit_error" and limited.request_id.startswith("req_"), limited
+    overloaded = raises(anthropic.OverloadedError, lambda: client.messages.create(**QUESTION))
+    assert overloaded.status_code == 529 and overloaded.type == "overloaded_error", overloaded
+    for error_class in (
+        anthropic.InternalServerError,
+        anthropic.PermissionDeniedError,
+        anthropic.PaymentRequiredError,
+        anthropic.ContentTooLargeError,
+    ):
+        raises(error_class, lambda: client.messages.create(**QUESTION))
+    for stop_reason in ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded"):
+        assert client.messages.create(**QUESTION).stop_reason == stop_reason
+    # A stream that reports an error, and one that is cut: neither is an answer.
+    broken = raises(anthropic.APIStatusError, lambda: streamed(client))
+    assert "overloaded" in str(broken), broken
+    raises((anthropic.APIError, httpx2.HTTPError), lambda: streamed(client))
+    # A client that retries does so as the headers tell, and not when they tell it not to.
+    patient = anthropic.Anthropic(api_key="key", base_url=ANTHROPIC_URL, max_retries=2, timeout=20)
+    began = time.monotonic()
+    assert text_of(patient.messages.create(**QUESTION)) == "after a pause"
+    assert time.monotonic() - began >= 1, "retry-after is waited for"
+    raises(anthropic.OverloadedError, lambda: patient.messages.create(**QUESTION))
+    raises(anthropic.APITimeoutError, lambda: client.with_options(timeout=0.5).messages.create(**QUESTION))
+
+
+def streamed(client):
+    with client.messages.stream(**QUESTION) as stream:
+        return stream.get_final_message()
 
 
 def check_lighton():
@@ -55,9 +82,22 @@ def check_lighton():
         answer = client.ask("Quel est le délai ?")
         assert answer.answer == "Answer to: Quel est le délai ?", answer
         assert answer.results[0].source.filename == "fake.pdf", answer
+        found = client.search("Quel est le délai ?", workspaces=[1], max_results=3)
+        assert found.results[0].content == "Answer to: Quel est le délai ?", found
+        # Streamed: the sources, the answer in pieces, the end.
+        events = list(client.ask("Quel est le délai ?", stream=True))
+        assert [events[0].type, events[-1].type] == ["sources", "done"], events
+        pieces = [event.text for event in events if event.type == "token"]
+        assert len(pieces) > 1 and "".join(pieces) == answer.answer, pieces
+        raises(exceptions.StreamError, lambda: list(client.ask("error-event", stream=True)))
+        raises(exceptions.LightOnConnectionError, lambda: list(client.ask("cut-stream", stream=True)))
+        both = raises(exceptions.LightOnAPIError, lambda: client.search("x", workspaces=[1], files=[2]))
+        assert both.status_code == 422, both
         limited = raises(exceptions.RateLimitError, lambda: client.ask("limited"))
         assert limited.retry_after == 2, limited.retry_after
         raises(exceptions.ServerError, lambda: client.ask("broken"))
+        raises(exceptions.PermissionDeniedError, lambda: client.search("forbidden"))
+        raises(exceptions.MalformedResponseError, lambda: client.search("garbled"))
     with lighton.LightOn("wrong", config=configuration) as client:
         raises(exceptions.AuthenticationError, lambda: client.ask("Quel est le délai ?"))
 

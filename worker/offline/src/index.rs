@@ -31,8 +31,12 @@ const RELEVANCE_MIN: f64 = 0.6;
 /// The passage itself must hold at least this share of what its document holds.
 const PASSAGE_SHARE_MIN: f64 = 0.34;
 
+/// What the document's title adds to a passage's score when it holds every word of the query: as much again. A short
+/// remark elsewhere that repeats the words does not outrank the document that is about them.
+const TITLE_WEIGHT: f64 = 1.0;
+
 /// A passage with this share of the best score is as good.
-const AS_GOOD: f32 = 0.8;
+const AS_GOOD: f64 = 0.8;
 
 /// The answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +60,23 @@ struct Passage {
     text: String,
 }
 
+/// A passage that holds words of a query.
+struct Hit {
+    passage: usize,
+    score: f64,
+    /// The share of the query's words that its document, and the passage itself, hold.
+    in_document: f64,
+    in_passage: f64,
+}
+
 /// One language's view of the passages.
 struct Analyser {
     tokenizer: DefaultTokenizer,
     engine: SearchEngine<usize>,
     /// Words of each document, its title included.
     words: Vec<BTreeSet<String>>,
+    /// Words of each document's title.
+    titles: Vec<BTreeSet<String>>,
     /// In how many documents a word occurs.
     frequency: BTreeMap<String, usize>,
     /// Words that ask rather than say.
@@ -92,6 +107,7 @@ impl DocumentIndex {
         let mut names = Vec::new();
         let mut passages = Vec::new();
         let mut bodies = Vec::new();
+        let mut titles = Vec::new();
         let mut searchable = Vec::new();
         for (name, text) in texts {
             let text = text.trim_start_matches('\u{feff}');
@@ -102,11 +118,12 @@ impl DocumentIndex {
                 passages.push(Passage { document: names.len(), text: passage });
             }
             bodies.push(format!("{title}\n{text}"));
+            titles.push(title);
             names.push(name);
         }
         let analysers = [
-            Analyser::new(&Language::English, &searchable, &bodies),
-            Analyser::new(&Language::French, &searchable, &bodies),
+            Analyser::new(&Language::English, &searchable, &bodies, &titles),
+            Analyser::new(&Language::French, &searchable, &bodies, &titles),
         ];
         Self { names, skipped, passages, analysers }
     }
@@ -164,17 +181,18 @@ struct Found {
 }
 
 impl Analyser {
-    fn new(language: &Language, searchable: &[String], bodies: &[String]) -> Self {
+    fn new(language: &Language, searchable: &[String], bodies: &[String], titles: &[String]) -> Self {
         const ASKING: &str = "what who whom whose when where which why how many much long often does do did is are can \
             could should must may will would there anyone tell know give find get use used using quel quelle quels \
             quelles qui que quoi quand où comment combien pourquoi est sont peut doit faut il elle puis je nous avons \
-            our please need want company nova entreprise";
+            our please need want company nova entreprise have has am entitled allowed happen happens look like number \
+            amount rule rules policy nombre montant règle règles politique droit ai as avez ont annuel annuels annuelle \
+            annuelles horaires peux pouvons dois";
         let tokenizer = DefaultTokenizer::builder().language_mode(language.clone()).build();
         let mut frequency = BTreeMap::new();
-        let words: Vec<BTreeSet<String>> = bodies
-            .iter()
-            .map(|body| tokenizer.tokenize(&without_elisions(body)).into_iter().collect())
-            .collect();
+        let words_of = |text: &String| tokenizer.tokenize(&without_elisions(text)).into_iter().collect();
+        let words: Vec<BTreeSet<String>> = bodies.iter().map(words_of).collect();
+        let titles = titles.iter().map(words_of).collect();
         for word in words.iter().flatten() {
             *frequency.entry(word.clone()).or_insert(0) += 1;
         }
@@ -186,7 +204,7 @@ impl Analyser {
         )
         .build();
         let asking = ASKING.split_whitespace().flat_map(|word| tokenizer.tokenize(word)).collect();
-        Self { tokenizer, engine, words, frequency, asking }
+        Self { tokenizer, engine, words, titles, frequency, asking }
     }
 
     /// The words of a text as they are compared. French elisions are taken apart first: to the tokenizer
@@ -199,27 +217,37 @@ impl Analyser {
     fn best(&self, query: &str, passages: &[Passage]) -> Option<Found> {
         let words: BTreeSet<String> =
             self.tokens(query).into_iter().filter(|word| !self.asking.contains(word)).collect();
-        let mut hits = self.engine.search(&without_elisions(query), None);
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.document.id.cmp(&b.document.id)));
-        let held = |hit: &SearchResult<usize>| self.share(&words, &self.tokens(&hit.document.contents));
-        let (best, in_document, in_passage) = hits.iter().find_map(|hit| {
-            let in_document = self.share(&words, &self.words[passages[hit.document.id].document]);
-            let in_passage = held(hit);
-            (in_document >= RELEVANCE_MIN && in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN).then_some((
-                hit,
-                in_document,
-                in_passage,
-            ))
+        let mut hits: Vec<Hit> = self
+            .engine
+            .search(&without_elisions(query), None)
+            .into_iter()
+            .map(|found| self.hit(&found, &words, passages))
+            .collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+        let best = hits.iter().find(|hit| {
+            hit.in_document >= RELEVANCE_MIN && hit.in_passage >= RELEVANCE_MIN * PASSAGE_SHARE_MIN
         })?;
         // Of passages about as good, the first one of the document: what matters comes first.
         let passage = hits
             .iter()
-            .filter(|hit| passages[hit.document.id].document == passages[best.document.id].document)
-            .filter(|hit| hit.score >= best.score * AS_GOOD && held(hit) >= in_passage)
-            .map(|hit| hit.document.id)
+            .filter(|hit| passages[hit.passage].document == passages[best.passage].document)
+            .filter(|hit| hit.score >= best.score * AS_GOOD && hit.in_passage >= best.in_passage)
+            .map(|hit| hit.passage)
             .min()
-            .unwrap_or(best.document.id);
-        Some(Found { passage, relevance: in_document + in_passage })
+            .unwrap_or(best.passage);
+        Some(Found { passage, relevance: best.in_document + best.in_passage })
+    }
+
+    fn hit(&self, found: &SearchResult<usize>, words: &BTreeSet<String>, passages: &[Passage]) -> Hit {
+        let passage = found.document.id;
+        let document = passages[passage].document;
+        let in_title = self.share(words, &self.titles[document]);
+        Hit {
+            passage,
+            score: f64::from(found.score) * (1.0 + TITLE_WEIGHT * in_title),
+            in_document: self.share(words, &self.words[document]),
+            in_passage: self.share(words, &self.tokens(&found.document.contents)),
+        }
     }
 
     /// The share of the words, by weight, that a text holds; 0 for a query without words.

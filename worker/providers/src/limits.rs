@@ -105,6 +105,9 @@ pub const ANALYSIS_IMAGES_MAX: usize = 5;
 /// 200 passages asked for, filtered or kept at a time.
 pub const CHUNKS_MAX: usize = 200;
 
+/// 5 passages in place of an answer: about as much as a model is shown at once, and as a person reads.
+pub const PASSAGES_MAX: usize = 5;
+
 /// Longest question `/api/v3/ask` takes.
 pub const ASK_QUERY_CHARS_MAX: usize = 1_500;
 

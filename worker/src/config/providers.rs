@@ -13,6 +13,8 @@ pub enum SearchApi {
     V2,
     /// `/api/v3/ask`.
     V3,
+    /// `/api/v3/search`.
+    V3Search,
 }
 
 /// Who writes programs.
@@ -87,8 +89,9 @@ pub(super) fn providers(vars: &mut Vars) -> ProviderConfig {
     let search_api = match vars.text("LIGHTON_SEARCH") {
         None | Some("v2") => SearchApi::V2,
         Some("v3") => SearchApi::V3,
+        Some("v3_search") => SearchApi::V3Search,
         Some(_) => {
-            vars.mistake("LIGHTON_SEARCH", "`v2` or `v3`");
+            vars.mistake("LIGHTON_SEARCH", "`v2`, `v3` or `v3_search`");
             SearchApi::V2
         }
     };

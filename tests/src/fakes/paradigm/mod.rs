@@ -1,10 +1,11 @@
-//! Paradigm: document search (`POST /api/v2/chat/document-search`, and the newer `POST /api/v3/ask`), and whole
-//! documents ([`documents`]).
+//! Paradigm: document search (`POST /api/v2/chat/document-search`, and the newer [`version3`]), and whole documents
+//! ([`documents`]).
 //!
 //! As strict as the original about the key and the body. A test chooses the answers, injects faults by keyword, delays
 //! answers, or withholds them until it releases them (to look at a system while calls are in flight).
 
 mod documents;
+mod version3;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,8 +26,7 @@ use self::documents::Documents;
 use super::server::{Server, cut_after};
 use crate::record::Record;
 
-/// 1,500 and 4,000 characters: what the two generations of the API accept as a query.
-const ASK_QUERY_CHARS_MAX: usize = 1_500;
+/// 4,000 characters: what a search accepts as a query.
 const SEARCH_QUERY_CHARS_MAX: usize = 4_000;
 
 /// Fields of the v2 request, as documented. Anything else is a bug of ours.
@@ -43,19 +43,6 @@ const V2_FIELDS: &[&str] = &[
     "generation_instructions",
     "rewrite_query",
     "extra_body",
-];
-const V3_FIELDS: &[&str] = &[
-    "query",
-    "max_results",
-    "workspace_id",
-    "tag_id",
-    "file_id",
-    "mode",
-    "relevance_scoring",
-    "include_image",
-    "model",
-    "stream",
-    "response_format",
 ];
 
 /// What happens to a query instead of an answer.
@@ -157,7 +144,7 @@ impl ParadigmFake {
         });
         let router = Router::new()
             .route("/api/v2/chat/document-search", post(search_v2))
-            .route("/api/v3/ask", post(ask_v3))
+            .merge(version3::routes())
             .merge(documents::routes())
             .fallback(unknown)
             .with_state(Arc::clone(&inner));
@@ -344,40 +331,6 @@ async fn search_v2(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: By
     }
 }
 
-async fn ask_v3(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: Bytes) -> Response {
-    let (query, body) = match fake.checked(&headers, &bytes, V3_FIELDS, ASK_QUERY_CHARS_MAX) {
-        Ok(checked) => checked,
-        Err(refusal) => return *refusal,
-    };
-    match fake.answer(&query, &body, "/api/v3/ask").await {
-        Ok(answer) => Json(json!({
-            "answer": answer,
-            "results": [{
-                "chunk_id": "0b0e2f6a-6d3f-4b52-9a55-8f1f7f6d7a71",
-                "content": answer,
-                "score": 0.87,
-                "scores": {"text": 0.8, "vision": null, "keyword": 0.1, "multivector": 0.5, "relevance": 0.87},
-                "source": {
-                    "file_id": 7,
-                    "filename": "fake.pdf",
-                    "title": "Fake",
-                    "mime_type": "application/pdf",
-                    "size_bytes": 1024,
-                    "total_pages": 2,
-                    "page_start": 1,
-                    "page_end": 1,
-                    "tags": [],
-                    "external_metadata": null,
-                },
-                "workspace": {"id": 1, "name": "Company"},
-            }],
-            "warnings": [],
-        }))
-        .into_response(),
-        Err(fault) => *fault,
-    }
-}
-
 async fn unknown(uri: Uri) -> Response {
     problem(StatusCode::NOT_FOUND, &format!("Not found: {}", uri.path()))
 }
@@ -421,14 +374,20 @@ mod tests {
     #[tokio::test]
     async fn both_generations_answer_and_check_key_and_body() {
         let fake = ParadigmFake::start("key").await;
-        for path in ["/api/v2/chat/document-search", "/api/v3/ask"] {
+        for path in ["/api/v2/chat/document-search", "/api/v3/ask", "/api/v3/search"] {
             let answer = ask(&fake, path, "key", &json!({"query": "Où ?"})).await.expect(200);
-            assert_eq!(answer["answer"], "Answer to: Où ?");
+            let told = answer.get("answer").unwrap_or(&answer["results"][0]["content"]);
+            assert_eq!(told, "Answer to: Où ?");
             ask(&fake, path, "other", &json!({"query": "x"})).await.expect(401);
             ask(&fake, path, "key", &json!({"query": " "})).await.expect(400);
             ask(&fake, path, "key", &json!({"query": "x", "surprise": 1})).await.expect(400);
         }
-        assert_eq!(fake.searches().len(), 2);
+        assert_eq!(fake.searches().len(), 3);
+        // Only `search` has modes, and version 3 takes workspaces or files.
+        ask(&fake, "/api/v3/ask", "key", &json!({"query": "x", "mode": "vision"})).await.expect(400);
+        ask(&fake, "/api/v3/search", "key", &json!({"query": "x", "mode": "vision"})).await.expect(200);
+        let both = json!({"query": "x", "workspace_id": [1], "file_id": [2]});
+        ask(&fake, "/api/v3/search", "key", &both).await.expect(422);
     }
 
     #[tokio::test]

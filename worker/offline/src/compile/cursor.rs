@@ -90,6 +90,11 @@ impl<'a> Cursor<'a> {
         matches!(self.peek(), Some(Token { kind: Kind::Quoted(_), .. }))
     }
 
+    /// Whether the token so far ahead is quoted.
+    pub(crate) fn quoted_ahead(&self, ahead: usize) -> bool {
+        matches!(self.tokens.get(self.at + ahead), Some(Token { kind: Kind::Quoted(_), .. }))
+    }
+
     pub(crate) fn slot(&mut self) -> Option<&'a str> {
         let Some(Token { kind: Kind::Slot(name), .. }) = self.peek() else { return None };
         self.at += 1;

@@ -69,7 +69,7 @@ impl Draft {
                 self.name_item(noun);
                 true
             }
-            // "items … one per line", "each line is a product": the separator was only assumed before.
+            // "items … one per line", "every line is a town": the separator was only assumed before.
             Some(Split::Items) => {
                 self.split = Some(split.clone());
                 true

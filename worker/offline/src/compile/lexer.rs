@@ -78,7 +78,8 @@ impl Lexer<'_> {
         } else if self.joins_words(c) {
             self.at += 1;
         } else {
-            self.push(Kind::Mark, self.at + 1);
+            let arrow = matches!(c, '-' | '=') && self.char(self.at + 1) == Some('>');
+            self.push(Kind::Mark, self.at + if arrow { 2 } else { 1 });
         }
     }
 
@@ -114,6 +115,7 @@ impl Lexer<'_> {
             '"' => &['"'],
             '“' | '„' | '”' => &['”', '“'],
             '«' => &['»'],
+            '‹' => &['›'],
             '‘' => &['’', '‘'],
             '\'' => &['\''],
             '`' => &['`'],

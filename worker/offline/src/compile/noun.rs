@@ -51,6 +51,21 @@ pub(crate) struct Noun {
     pub(crate) head: String,
 }
 
+impl Noun {
+    /// "it", said before its verb or left out.
+    pub(crate) fn pronoun() -> Self {
+        Self {
+            meaning: Meaning::Pronoun,
+            each: None,
+            all: false,
+            plural: false,
+            distinct: false,
+            each_again: false,
+            head: String::new(),
+        }
+    }
+}
+
 /// How a counted noun splits the input when nothing more is said.
 pub(crate) fn split_of(noun: &str) -> Option<Split> {
     Some(match noun {
@@ -91,7 +106,7 @@ pub(crate) fn meaning_of(word: &str, aliases: &Aliases) -> Option<Meaning> {
         "rating" | "ratings" | "score" | "scores" | "note" | "notes" | "grade" => Meaning::Of(Kind::Rating),
         "count" | "length" | "longueur" => Meaning::Of(Kind::Changed),
         "pair" | "pairs" | "paire" | "paires" | "couple" | "couples" | "block" | "blocks" | "bloc"
-        | "blocs" | "list" | "liste" | "everything" | "output" | "outputs" | "sortie" | "tout" => {
+        | "blocs" | "list" | "liste" | "everything" | "ensemble" | "output" | "outputs" | "sortie" | "tout" => {
             Meaning::Formatted
         }
         "sum" | "total" | "somme" => Meaning::Total,

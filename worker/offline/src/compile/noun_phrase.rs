@@ -9,7 +9,16 @@ use super::plan::{Kind, Split};
 
 /// "each of them", "chacune": the items named before.
 const EACH_AGAIN: [&str; 4] =
-    ["each|every of them|these|those", "each one", "chacun|chacune d entre elles|eux", "chacun|chacune"];
+    ["each|every of them|these|those", "each one", "chacun|chacune d entre? elles|eux", "chacun|chacune"];
+
+/// "each sentence the user typed": whose the items are.
+const BY_THE_USER: [&str; 3] = [
+    "that|which? the? user|users typed|types|entered|enters|gave|gives|provided|provides|sent|sends|submitted|submits|\
+     wrote|writes",
+    "saisi|saisie|saisis|saisies|fourni|fournie|fournis|fournies|donne|donnee|donnes|donnees|envoye|envoyee|envoyes|\
+     envoyees|ecrit|ecrite|ecrits|ecrites|recu|recue|recus|recues par|de l|un? utilisateur",
+    "que|qu l|un? utilisateur a saisi|saisie|saisis|saisies|fourni|fournie|donne|donnee|envoye|envoyee|ecrit|ecrite",
+];
 
 /// Reads one noun phrase, or leaves the cursor where it is.
 pub(crate) fn noun_phrase(cursor: &mut Cursor<'_>, aliases: &Aliases) -> Option<Noun> {
@@ -93,6 +102,11 @@ fn repeated(mut noun: Noun, before: Before, unit: bool) -> Option<Noun> {
 fn read_before(cursor: &mut Cursor<'_>) -> Before {
     let mut before = Before::default();
     loop {
+        // "chacune des lignes" repeats; "chacune d'elles" names what repeats already.
+        if !cursor.sees("chacun|chacune d entre? elles|eux") && cursor.eat("chacun|chacune de|des|d @det*") {
+            before.each = true;
+            continue;
+        }
         if cursor.eat_any(&EACH_AGAIN) && !cursor.sees("of") {
             before.each_again = true;
             return before;
@@ -216,18 +230,23 @@ fn eat_after_noun(
 ) {
     loop {
         let start = cursor.at;
+        let bracket = cursor.eat("(");
         if cursor.eat("separated|delimited|split|separe|separes|separee|separees by|with|on|par") {
             match eat_separator(cursor) {
-                Some(found) => *separator = Some(found),
-                None => cursor.at = start,
+                Some(found) if !bracket || cursor.eat(")") => *separator = Some(found),
+                _ => cursor.at = start,
             }
+        } else if bracket {
+            cursor.at = start;
         } else if cursor.eat("distinct|distincts|distincte|distinctes|differente|differentes") {
             noun.distinct = true;
         } else if is_one_of("@input", &noun.head) && !cursor.sees("user|users|s") && cursor.eat("@given") {
             // "le texte fourni".
         } else if let Some(found) = eat_separated_list(cursor) {
             *separator = Some(found);
-        } else if cursor.eat_any(&["non vide|vides|blank|empty", "on its|their own line|lines", "@found"]) {
+        } else if cursor.eat_any(&["non vide|vides|blank|empty", "on its|their own line|lines", "@found"])
+            || (noun.meaning == Meaning::Item && cursor.eat_any(&BY_THE_USER))
+        {
             // Says nothing that is not done anyway.
         } else if cursor.eat("of|from|in|to|for|by|dans|de|du|des|d|a|au|aux|pour|par|sur|about|on")
             && eat_owner(cursor, noun, aliases)
@@ -269,6 +288,10 @@ fn eat_owner(cursor: &mut Cursor<'_>, noun: &mut Noun, aliases: &Aliases) -> boo
         return true;
     }
     if cursor.eat("the|l|de? user|utilisateur") {
+        return true;
+    }
+    // "each item of the list": the list is what was given.
+    if noun.meaning == Meaning::Item && cursor.eat("the|this|my|our|la|cette|ma|notre @given* list|liste @given*") {
         return true;
     }
     if noun.meaning == Meaning::Item {

@@ -4,12 +4,12 @@
 /// Word lists by the name patterns use for them (`@search`).
 const CLASSES: &[(&str, &str)] = &[
     // Between clauses.
-    ("stop", ". , ; : ! ( ) • – — *"),
+    ("stop", ". , ; : ! ( ) • – — * -> => →"),
     ("link", "and then et puis ensuite finally enfin but mais otherwise else sinon"),
     (
         "filler",
         "please just simply now so also next first firstly second secondly third thirdly finally last \
-         lastly afterwards later alors d abord ensuite enfin aussi maintenant simplement premierement \
+         lastly afterwards later thereafter subsequently alors d abord ensuite enfin aussi maintenant simplement premierement \
          deuxiemement troisiemement puis then and et - but mais",
     ),
     // Articles and the like. `all` and `each` are read apart: they say what is repeated.
@@ -39,6 +39,12 @@ const CLASSES: &[(&str, &str)] = &[
          ecrivez ecrire donne donnes donnez donner presente presentes presentez presenter produis produit \
          produisez produire rends rend rendez rendre restitue restituez restituer mets mettez mettre mettes \
          fournisses ecrives produises sors sortez sortir liste listez lister fournis fournissez fournir",
+    ),
+    (
+        "split",
+        "split splits splitting divide divides break breaks cut cuts chunk separate decoupe decoupes decoupez \
+         decouper separe separes separez separer divise divises divisez diviser scinde scindez scinder fractionne \
+         fractionnez fractionner coupe coupez couper decompose decomposez decomposer",
     ),
     ("answer", "answer answers answering reponds repondez repondre"),
     (
@@ -145,7 +151,7 @@ const CLASSES: &[(&str, &str)] = &[
     (
         "quality",
         "final resulting corresponding matching found obtained original whole entire full complete raw \
-         single matched",
+         single individual matched relevant right correct pertinent pertinente pertinents pertinentes utile utiles",
     ),
     (
         "make",
@@ -168,7 +174,7 @@ const CLASSES: &[(&str, &str)] = &[
          references supplier suppliers fournisseur fournisseurs article articles comment comments \
          commentaire commentaires review reviews avis acronym acronyms sigle sigles concept concepts idea \
          ideas idee idees expression expressions value values valeur valeurs site sites service services \
-         skill skills role roles project projects projet projets demande demandes candidat candidats \
+         skill skills role roles part parts partie parties project projects projet projets demande demandes candidat candidats \
          candidate candidates",
     ),
     // What a model does to a text.

@@ -1,5 +1,5 @@
 //! LightOn's Paradigm: the installation of a company's documents (`/api/v2`, hosted or on premises), and the newer
-//! `/api/v3/ask`. Both answer questions; which one is asked is configuration.
+//! `/api/v3/ask` and `/api/v3/search`. All answer questions; which one is asked is configuration.
 
 mod analysis;
 mod ask;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 pub use self::analysis::ParadigmAnalysis;
-pub use self::ask::V3;
+pub use self::ask::{V3, V3Passages};
 pub use self::chunks::{Chunk, ParadigmChunks};
 pub use self::document_search::V2;
 pub use self::files::{FileStatus, ParadigmFiles, StoredFile, Upload};
@@ -36,6 +36,8 @@ use crate::search::{Extract, SearchRequest, Source};
 pub type ParadigmV2 = ParadigmSearch<V2>;
 /// Question answering of the newer platform.
 pub type LightonAsk = ParadigmSearch<V3>;
+/// Passages of the newer platform, without an answer made of them.
+pub type LightonPassages = ParadigmSearch<V3Passages>;
 
 /// The name of this provider.
 pub const PROVIDER: &str = "paradigm";

@@ -141,6 +141,27 @@ async fn one_429_holds_all_clients_of_the_process_and_they_do_not_ask_meanwhile(
 }
 
 #[tokio::test]
+async fn rate_limit_headers_of_an_answer_pace_all_clients_of_the_process() {
+    // Two requests a second, none left, whole again in a second: the next one waits for half of it.
+    let reset = jiff::Timestamp::now() + Duration::from_secs(1);
+    let headers = vec![
+        ("anthropic-ratelimit-requests-limit", "2".to_owned()),
+        ("anthropic-ratelimit-requests-remaining", "0".to_owned()),
+        ("anthropic-ratelimit-requests-reset", reset.to_string()),
+    ];
+    let told = Script::Reply(200, headers, message("ok", "end_turn"));
+    let upstream = Upstream::start([told, ok(message("ok", "end_turn"))]).await;
+    let shared = transport();
+    let request = ChatRequest::text("hi", 10);
+    let cx = CallContext::within(Duration::from_secs(20));
+    client(&upstream, shared.clone()).complete(&request, &cx).await.unwrap();
+    let started = Instant::now();
+    client(&upstream, shared).complete(&request, &cx).await.unwrap();
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(300) && waited < Duration::from_secs(2), "{waited:?}");
+}
+
+#[tokio::test]
 async fn overload_and_internal_errors_are_tried_three_times_in_all() {
     for status in [500, 503, 504, 529, 408] {
         let (error, asked) = failure((0..5).map(|_| error(status, "overloaded_error", "busy", vec![]))).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use providers::{
-    CallContext, DocumentSearch, Extract, LightonAsk, ParadigmConfig, ParadigmV2, ProviderError,
+    CallContext, DocumentSearch, Extract, LightonAsk, LightonPassages, ParadigmConfig, ParadigmV2, ProviderError,
     SearchRequest, Source,
 };
 use secrecy::SecretString;
@@ -83,7 +83,8 @@ async fn version_3_chunks_are_gathered_by_document() {
     }))])
     .await;
     let search = LightonAsk::new(config(&upstream), transport()).unwrap();
-    let answer = search.search(&scoped(), &cx()).await.unwrap();
+    let request = SearchRequest { vision: false, ..scoped() };
+    let answer = search.search(&request, &cx()).await.unwrap();
     let names: Vec<_> =
         answer.sources.iter().map(|source| (source.name.as_str(), source.extracts.len())).collect();
     assert_eq!(names, [("a.pdf", 2), ("b.pdf", 1)]);
@@ -92,11 +93,43 @@ async fn version_3_chunks_are_gathered_by_document() {
     assert_eq!(seen.path, "/api/v3/ask");
     assert_eq!(
         seen.body,
-        json!({
-            "query": "Who signs?", "workspace_id": [3, 4], "file_id": [7], "mode": "vision",
-            "model": "alfred-4.2",
-        })
+        json!({"query": "Who signs?", "file_id": [7], "model": "alfred-4.2"}),
+        "workspaces cannot be combined with files"
     );
+}
+
+#[tokio::test]
+async fn passages_of_version_3_are_the_answer_and_none_is_said_as_the_local_index_says_it() {
+    let chunk = |text: Option<&str>| {
+        json!({"chunk_id": "c", "content": text, "score": 0.5, "workspace": {"id": 1},
+               "source": {"file_id": 1, "filename": "a.pdf", "page_start": 1, "page_end": 1}})
+    };
+    let found = json!({"results": [chunk(Some("First.")), chunk(None), chunk(Some("Second."))]});
+    let upstream = Upstream::start([ok(found), ok(json!({"results": []}))]).await;
+    let search = LightonPassages::new(config(&upstream), transport()).unwrap();
+    let request = SearchRequest { workspace_ids: Some(vec![3]), ..SearchRequest::new("Who signs?") };
+    let answer = search.search(&request, &cx()).await.unwrap();
+    assert_eq!(answer.answer, "First. [a.pdf]\n\nSecond. [a.pdf]");
+    assert_eq!((answer.sources.len(), answer.sources[0].extracts.len()), (1, 2));
+    let nothing = search.search(&request, &cx()).await.unwrap();
+    assert!(nothing.answer.starts_with("NOT_FOUND"), "{}", nothing.answer);
+    let seen = upstream.seen().remove(0);
+    assert_eq!(seen.path, "/api/v3/search");
+    assert_eq!(seen.body, json!({"query": "Who signs?", "workspace_id": [3], "max_results": 5}));
+}
+
+#[tokio::test]
+async fn version_3_says_that_it_reads_no_pictures_and_sends_nothing() {
+    let upstream = Upstream::start([]).await;
+    let searches: [Box<dyn DocumentSearch>; 2] = [
+        Box::new(LightonAsk::new(config(&upstream), transport()).unwrap()),
+        Box::new(LightonPassages::new(config(&upstream), transport()).unwrap()),
+    ];
+    for search in searches {
+        let error = search.search(&scoped(), &cx()).await.unwrap_err();
+        assert!(error.to_string().contains("no pictures of pages"), "{error}");
+    }
+    assert!(upstream.seen().is_empty());
 }
 
 #[tokio::test]

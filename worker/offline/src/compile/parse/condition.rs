@@ -105,7 +105,7 @@ impl Parser<'_> {
         Ok(test.map(|test| Condition { value, test }))
     }
 
-    /// "only for lines that are questions", "seulement si la catégorie est QUESTION".
+    /// "only for the sentences labelled as orders", "seulement si la catégorie est QUESTION".
     pub(super) fn only_for(&mut self) -> Option<Condition> {
         let start = self.cursor.at;
         let label = self.draft.resolve(&Meaning::Of(Kind::Label));
@@ -154,7 +154,7 @@ impl Parser<'_> {
         })
     }
 
-    /// "with '-' when no search was made": the text of a call that was left out.
+    /// "with 'none' where no lookup was needed": the text of a call that was left out.
     pub(super) fn default_of_guarded(&mut self) -> bool {
         let start = self.cursor.at;
         self.cursor.eat("with|using|write|put|and|avec|mets|ecris|et*");
@@ -192,7 +192,7 @@ impl Parser<'_> {
         })
     }
 
-    /// "write 'ERROR' for that line and carry on".
+    /// "put 'n/a' in its place and go on".
     fn failure_body(&mut self) -> Result<bool, Reason> {
         const GO_ON: &str =
             "carry|go|move|keep|continue|continues|continuez|continuer|poursuis|poursuivez|passe|passez";

@@ -1,10 +1,10 @@
 //! The instruction inside a clause that asks the model: where it ends, what it is about, which labels it offers, and
 //! whether it stays within what a model can do.
 
-use super::Parser;
+use super::{Parser, SEQUENCE};
 use crate::compile::cursor::{Cursor, is_one_of};
 use crate::compile::error::Reason;
-use crate::compile::lexer::{Kind as TokenKind, lex};
+use crate::compile::lexer::{Kind as TokenKind, lex, slot_at};
 use crate::compile::noun::Meaning;
 use crate::compile::noun_phrase::noun_phrase;
 use crate::compile::phrases::{eat_input, eat_model};
@@ -28,7 +28,7 @@ impl Parser<'_> {
             match token.folded.as_str() {
                 _ if token.kind == TokenKind::Break => return at,
                 "(" => depth += 1,
-                ")" | "." | ";" | "!" if depth == 0 => return at,
+                ")" | "." | ";" | "!" | "->" | "=>" | "→" if depth == 0 => return at,
                 ")" => depth -= 1,
                 "," | "and" | "then" | "et" | "puis" | "ensuite" | ":"
                     if depth == 0 && self.clause_follows(at) =>
@@ -46,7 +46,7 @@ impl Parser<'_> {
     pub(super) fn clause_follows(&self, at: usize) -> bool {
         let mut ahead = Cursor { at, ..self.cursor };
         let sequel = ahead.sees(",|and|et* then|puis|ensuite");
-        while ahead.eat_any(&["@link|,|@filler", "that you|it", "que|qu tu|vous|il"]) {}
+        while ahead.eat_any(&["@link|,|@filler", "that you|it", "que|qu tu|vous|il"]) || ahead.eat_any(&SEQUENCE) {}
         // "…, as a table", "…, one per line": how all items are laid out, not what is asked about one.
         let items = self.draft.in_items()
             || self.cursor.tokens[..at].iter().any(|token| is_one_of("@each", &token.folded));
@@ -125,6 +125,10 @@ impl Parser<'_> {
         if let Some(beyond) = beyond_tools(typed) {
             return Err(Reason::Unread(beyond_phrase(typed, &beyond)));
         }
+        // A pattern for the result is none of the model's business, and its placeholders would reach it unfilled.
+        if let Some(pattern) = self.pattern_in(from, end) {
+            return Err(Reason::Unread(pattern));
+        }
         let verb = self.cursor.tokens[from].folded.clone();
         let merges = is_one_of("@merge", &verb);
         let kind = match task_kind(&verb) {
@@ -142,6 +146,16 @@ impl Parser<'_> {
             }
         }
         Ok(Instruction { text, kind, labels, about })
+    }
+
+    /// A quoted text with placeholders between two tokens.
+    fn pattern_in(&self, from: usize, end: usize) -> Option<String> {
+        let holds_slot = |text: &str| text.char_indices().any(|(at, c)| slot_at(&text[at..], c).is_some());
+        let quoted = (from..end).find(|at| match &self.cursor.tokens[*at].kind {
+            TokenKind::Quoted(text) => holds_slot(text),
+            _ => false,
+        })?;
+        Some(self.cursor.typed(quoted, quoted + 1).to_owned())
     }
 
     /// What the instruction is about: the values its nouns name, the newest one when it names none. "each line" also

@@ -34,6 +34,7 @@ pub(crate) fn parse(source: &str, tokens: &[Token], language: Language) -> Resul
         pending_object: None,
         pending_alias: Vec::new(),
         in_branch: false,
+        object_before_verb: false,
     };
     parser.clauses()?;
     parser.finish()
@@ -50,23 +51,43 @@ pub(crate) struct Parser<'a> {
     pending_alias: Vec<String>,
     /// Inside a branch, where a fixed text is an answer.
     in_branch: bool,
+    /// The clause began with the pronoun that is its verb's object: "la présenter".
+    object_before_verb: bool,
 }
 
 /// How a description may begin before it says what to do.
-const PREAMBLES: [&str; 13] = [
+const PREAMBLES: [&str; 18] = [
+    "i want|need|would|d like? a|an|the workflow|program|script|tool|automation that|which|to",
     "i want|need|would|d like? you? to",
     "you|it|he|she should|must|will|shall|can|have to?",
     "your task|job is to",
     "can|could you",
     "@det* workflow|program|script|tool|automation should|must|will|shall",
-    "create|build|make|write|design a|the? workflow|program|script|tool|automation that|which|to",
+    "create|build|make|write|design me? a|the? python|small|simple? workflow|program|script|tool|automation that|which|to",
     "@det* workflow|programme|script|outil doit",
-    "cree|creez|construis|ecris|fais un|le? workflow|programme|script|outil qui|pour",
-    "je veux|voudrais|souhaite que|qu? tu|il|on|vous?",
+    "cree|creez|construis|ecris|fais moi? un|le? workflow|programme|script|outil qui|pour",
+    "je veux|voudrais|souhaite|souhaiterais|aimerais un|le workflow|programme|script|outil qui|pour",
+    "je veux|voudrais|souhaite|souhaiterais|aimerais que|qu? tu|il|on|vous?",
     "il faut|faudrait",
     "que|qu tu|vous|il|on",
     "merci de",
     "s il te|vous plait",
+    "@det* workflow|program|script|automation|programme that|which?",
+    "tu|vous|on|nous|we|you|it|il",
+    "@number step|steps|etape|etapes :",
+];
+
+/// Where a clause stands among the others, said with more than one word.
+pub(super) const SEQUENCE: [&str; 9] = [
+    "at|in the? first|last|end",
+    "to finish|begin|start",
+    "tout d abord",
+    "pour finir|terminer|commencer|conclure",
+    "a la fin",
+    "dans un premier|second|deuxieme|troisieme|dernier temps",
+    "en dernier|premier|second lieu",
+    "par la suite",
+    "after that|this",
 ];
 
 impl Parser<'_> {
@@ -89,6 +110,31 @@ impl Parser<'_> {
 
     /// One clause of any kind.
     fn clause(&mut self) -> Result<bool, Reason> {
+        let start = self.cursor.at;
+        self.object_before_verb = self.eat_object_before_verb();
+        let read = self.clause_after_object()?;
+        if !read {
+            self.cursor.at = start;
+        }
+        Ok(read)
+    }
+
+    /// French puts a pronoun before its verb: "la chercher", "les afficher". Words that are nouns as well ("la
+    /// recherche", "la liste") are left to the rules that read nouns.
+    fn eat_object_before_verb(&mut self) -> bool {
+        const NOUNS_TOO: &str = "recherche|recherches|liste|listes|resume|resumes|note|notes|classe|classes|format|report|\
+            score|grade|rate|label|tag|query|search|find|output|print|show|write|put|give|list|return|display|present|emit";
+        let mut ahead = self.cursor;
+        let object = ahead.eat("le|la|les|l")
+            && !ahead.sees(NOUNS_TOO)
+            && ahead.sees("@search|@output|@summarise|@translate|@classify|@rate|@rewrite");
+        if object {
+            self.cursor = ahead;
+        }
+        object
+    }
+
+    fn clause_after_object(&mut self) -> Result<bool, Reason> {
         Ok(self.condition_clause()?
             || self.skip_clause()?
             || self.remark_clause()
@@ -116,6 +162,7 @@ impl Parser<'_> {
             }
             self.cursor.eat("step|etape @number|1|2|3|4|5|6|7|8|9 :|.|-");
             self.cursor.eat("@stop* @link* @filler*");
+            self.cursor.eat_any(&SEQUENCE);
             self.cursor.eat_any(&PREAMBLES);
             self.cursor.eat_any(&[
                 "after|once that|this|done|finished",

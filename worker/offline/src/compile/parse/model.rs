@@ -40,6 +40,12 @@ impl Parser<'_> {
         }
         let from = self.cursor.at;
         let opening = self.opening().ok_or_else(|| self.unread(from))?;
+        // "demande au modèle de la résumer", "d'en donner une définition": the pronoun is what it is about anyway.
+        if opening.is_empty()
+            && self.cursor.sees("le|la|les|l|en|lui @summarise|@translate|@classify|@rate|@rewrite|@tell|@output")
+        {
+            self.cursor.at += 1;
+        }
         let body = self.cursor.at;
         let end = self.instruction_end(body);
         if end == body {
@@ -89,7 +95,7 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// "merge the summaries into one text": once, over what all items gave.
+    /// "combine all the summaries": once, over what all items gave.
     pub(super) fn merge_clause(&mut self) -> Result<bool, Reason> {
         if !self.cursor.sees("@merge") || !self.draft.in_items() {
             return Ok(false);

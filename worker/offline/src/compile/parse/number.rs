@@ -11,7 +11,7 @@ const BEST: &str = "best|top|highest|largest|biggest|meilleur|meilleure|meilleur
 const WORST: &str = "worst|lowest|smallest|pire|pires|moins";
 
 impl Parser<'_> {
-    /// "take the number of euros in the answer", "extrais le montant de la réponse", "add up the amounts".
+    /// "read the amount in pounds of the result", "extrais le montant de la réponse", "add up the amounts".
     pub(super) fn number_clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
         if self.cursor.eat_any(&[

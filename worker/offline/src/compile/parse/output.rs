@@ -2,7 +2,9 @@
 
 use super::Parser;
 use crate::compile::error::Reason;
+use crate::compile::lexer::Kind as TokenKind;
 use crate::compile::noun::{Meaning, Noun};
+use crate::compile::noun_phrase::noun_phrase;
 use crate::compile::plan::{Kind, Language, Output, Piece, Text};
 use crate::compile::template::shows_a_value;
 
@@ -22,26 +24,36 @@ pub(super) struct Said {
 impl Parser<'_> {
     pub(super) fn output_clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
+        let mut said = Said::default();
+        if self.object_before_verb {
+            said.object = Some(Noun::pronoun());
+        }
+        let passive = self.passive_output(&mut said)?;
         self.cursor.eat("the|your|le|la|final|each|chaque*");
-        let noun_form = self.cursor.eat_any(&[
+        let noun_form = passive || self.cursor.eat_any(&[
             "format|output|result|resultat|sortie is|should|must|sera|doit be|etre? :?",
             "format|output|sortie :",
         ]);
         if !noun_form {
             self.cursor.at = start;
             let verb = self.cursor.eat_any(&[
-                "mets|mettez|mettre en forme",
+                "met|mets|mettez|mettre en forme",
                 "answer|reply|respond|reponds|repondez with|avec|par",
                 "@output",
             ]);
             // "Each line as 'x'": the verb may have been said for several clauses.
             let unsaid = self.draft.output.is_none() && !self.draft.ops.is_empty();
             let goes_on = unsaid && self.cursor.sees("as|comme|sous");
-            if !verb && !goes_on {
+            // "rédige « … »": without a pattern it is a task for the model.
+            let composed = self.cursor.sees("redige|redigez|rediger|compose|composez|composer")
+                && self.cursor.quoted_ahead(1);
+            if composed {
+                self.cursor.at += 1;
+            }
+            if !verb && !goes_on && !composed {
                 return Ok(false);
             }
         }
-        let mut said = Said::default();
         loop {
             let before = self.cursor.at;
             if !self.output_part(&mut said)? || self.cursor.at == before {
@@ -94,6 +106,14 @@ impl Parser<'_> {
         if said.output.is_none() && self.structured(said)? {
             return Ok(true);
         }
+        // "give them all", "format each as …".
+        if (said.object.is_some() && self.cursor.eat("all|tous|toutes"))
+            || (self.cursor.sees("each|chacun|chacune as|in|like|using|with|comme|sous|au|en|selon|ainsi|:")
+                && self.cursor.eat("each|chacun|chacune"))
+        {
+            said.detail = true;
+            return Ok(true);
+        }
         let here = self.cursor.at;
         if self.format_word() && (said.output.is_none() || said.object.is_none()) {
             if let Some(text) = self.quoted_row(false)?.or(self.unquoted_template()?) {
@@ -109,11 +129,44 @@ impl Parser<'_> {
     }
 
     fn format_word(&mut self) -> bool {
-        self.cursor.eat_any(&[
-            "as|in|with|using|following|like @det* form|format|template|pattern|style|shape of|:?",
-            "sous|dans|avec|selon|suivant|au @det* forme|format|modele de|d|:?",
+        self.cursor.eat("formatted|written|presented|formate|formatee|formates|formatees");
+        let found = self.cursor.eat_any(&[
+            "as|in|with|using|following|like @det* following? form|format|template|pattern|style|shape|way|layout of|:?",
+            "sous|dans|avec|selon|suivant|au @det* forme|format|modele|gabarit suivant|suivante? de|d|:?",
+            "de la facon|maniere suivante",
+            "ainsi",
+            "comme suit|ceci|cela|ca",
+            "as follows",
+            "like this|so",
             "as|like|comme|with|avec|using|:",
-        ])
+        ]) || (self.cursor.sees("en") && self.cursor.quoted_ahead(1) && self.cursor.eat("en"));
+        if found {
+            self.cursor.eat(":");
+            // The pattern may stand on the next line.
+            if self.cursor.peek().is_some_and(|token| token.kind == TokenKind::Break) && self.cursor.quoted_ahead(1) {
+                self.cursor.at += 1;
+            }
+        }
+        found
+    }
+
+    /// "the result formatted as …", "les réponses sont présentées sous la forme …".
+    fn passive_output(&mut self, said: &mut Said) -> Result<bool, Reason> {
+        const DONE: &str = "formatted|returned|shown|displayed|printed|written|presented|output|formate|formatee|formates|\
+            formatees|affiche|affichee|affiches|affichees|presente|presentee|presentes|presentees|renvoye|renvoyee|\
+            renvoyes|renvoyees|mis|mise|mises";
+        let mut ahead = self.cursor;
+        let aliases = self.draft.aliases();
+        let passive = noun_phrase(&mut ahead, &aliases)
+            .is_some_and(|noun| noun.each.is_none() && noun.meaning != Meaning::Item)
+            && (ahead.eat("should|must|shall|will|is|are|to|doit|doivent|est|sont|sera|seront* be|etre?") || ahead.sees(DONE))
+            && ahead.eat(DONE);
+        if passive {
+            said.object = self.noun()?;
+            self.cursor.at = ahead.at;
+            self.cursor.eat("en forme");
+        }
+        Ok(passive)
     }
 
     fn verbatim(&mut self) -> bool {
@@ -247,6 +300,7 @@ impl Parser<'_> {
     /// Takes over what the clause said, unless it contradicts what was said before.
     fn settle(&mut self, said: Said, start: usize) -> Result<(), Reason> {
         let Said { output, object, both, before, after, detail } = said;
+        let has_object = object.is_some();
         let surrounded = !before.is_empty() || !after.is_empty();
         let mut new = output.or(both.filter(|_| self.draft.output.is_none()).map(Output::Text));
         if new.is_none()
@@ -259,8 +313,12 @@ impl Parser<'_> {
         }
         if surrounded {
             let Some(Output::Text(text)) = new.as_mut() else { return Err(self.unread(start)) };
+            // "la restituer suivie du résultat": the pronoun is not what follows it.
+            if object.is_some_and(|noun| noun.meaning == Meaning::Pronoun) && after.first() == text.first() {
+                *text = vec![self.draft.piece_of(0)];
+            }
             text.splice(0..0, before);
-            text.extend(after);
+            self.append(text, after);
         }
         if let Some(Output::Text(text)) = &new
             && text.iter().any(|piece| matches!(piece, Piece::Total(_)))
@@ -284,7 +342,7 @@ impl Parser<'_> {
                 Ok(())
             }
             // "Return all pairs in order" after "format … as '…'".
-            (None, _) if detail || object.is_some() => Ok(()),
+            (None, _) if detail || has_object => Ok(()),
             (None, _) => Err(self.unread(start)),
             (Some(_), Some(_)) => Err(Reason::Conflict(self.cursor.typed(start, self.cursor.at).to_owned())),
         }

@@ -3,14 +3,15 @@
 use super::Parser;
 use crate::compile::error::Reason;
 use crate::compile::lexer::Kind as TokenKind;
-use crate::compile::plan::{Piece, Text};
+use crate::compile::noun_phrase::noun_phrase;
+use crate::compile::plan::{Language, Piece, Text};
 use crate::compile::template::{shows_a_value, template, template_or_literal};
 
 impl Parser<'_> {
-    /// A quoted template, perhaps in a row with values: "'[model] ' followed by its reply".
+    /// A quoted template, perhaps in a row with values: "'Model: ' followed by the reply".
     pub(super) fn quoted_row(&mut self, literal: bool) -> Result<Option<Text>, Reason> {
         let Some(raw) = self.cursor.quoted() else { return Ok(None) };
-        let continues = self.cursor.sees("followed|suivi|suivie|suivis|+|then|puis");
+        let continues = self.row_goes_on();
         if !literal && !continues {
             // What a branch writes instead of an answer is a text unless it shows a value.
             let shows = template_or_literal(raw, &self.draft);
@@ -30,19 +31,20 @@ impl Parser<'_> {
     pub(super) fn row_tail(&mut self, text: &mut Text, mut chained: bool) -> Result<(), Reason> {
         loop {
             let start = self.cursor.at;
-            let link = self.cursor.eat_any(&[
-                "followed by|with",
-                "suivi|suivie|suivis de|d|du|par",
-                "+",
-                "then|puis",
-            ]);
-            // "and" goes on with the row only if a text or value follows, not a new clause.
-            let also = !link && chained && self.cursor.eat("and|et then|puis?");
+            let link = self.cursor.eat_any(&["followed by|with", "suivi|suivie|suivis|suivies de|d|du|par", "+"]);
+            // "and" and "then" go on with the row only if a text or value follows, not a new clause.
+            let also = !link
+                && (self.cursor.eat("then|puis") || (chained && self.cursor.eat("and|et then|puis?")));
             if !link && !also {
                 return Ok(());
             }
             match self.row_part() {
-                Ok(Some(part)) => text.extend(part),
+                Ok(Some(part)) => {
+                    if self.cursor.eat_any(&ON_A_NEW_LINE) {
+                        text.push(Piece::Literal("\n".to_owned()));
+                    }
+                    self.append(text, part);
+                }
                 _ if also => {
                     self.cursor.at = start;
                     return Ok(());
@@ -52,6 +54,31 @@ impl Parser<'_> {
             }
             chained = true;
         }
+    }
+
+    /// Whether a row follows its first text: "… followed by", "+", "then the answer".
+    fn row_goes_on(&self) -> bool {
+        let mut ahead = self.cursor;
+        let aliases = self.draft.aliases();
+        ahead.sees("followed|suivi|suivie|suivis|suivies|+")
+            || (ahead.eat("then|puis")
+                && (ahead.sees_quoted()
+                    || (noun_phrase(&mut ahead, &aliases).is_some()
+                        && (ahead.at_boundary() || ON_A_NEW_LINE.iter().any(|pattern| ahead.sees(pattern))))))
+    }
+
+    /// Puts a part at the end of a text. Two values side by side are set apart, as where they are named together.
+    pub(super) fn append(&self, text: &mut Text, part: Text) {
+        let shown = |piece: Option<&Piece>| piece.is_some_and(|piece| !matches!(piece, Piece::Literal(_)));
+        if shown(text.last()) && shown(part.first()) {
+            let between = match (text.last(), self.draft.language) {
+                (Some(Piece::Value(0)), Language::Fr) => " : ",
+                (Some(Piece::Value(0)), Language::En) => ": ",
+                _ => "\n",
+            };
+            text.push(Piece::Literal(between.to_owned()));
+        }
+        text.extend(part);
     }
 
     pub(super) fn row_part(&mut self) -> Result<Option<Text>, Reason> {
@@ -78,6 +105,9 @@ impl Parser<'_> {
     /// "format as [line] => [result]": a template without quotes runs to its last placeholder.
     pub(super) fn unquoted_template(&mut self) -> Result<Option<Text>, Reason> {
         self.cursor.eat(":");
+        if self.cursor.peek().is_some_and(|token| token.kind == TokenKind::Break) {
+            return self.template_lines();
+        }
         let mut last = None;
         for (at, token) in self.cursor.tokens.iter().enumerate().skip(self.cursor.at) {
             match token.kind {
@@ -99,7 +129,36 @@ impl Parser<'_> {
         self.cursor.at = last + 1;
         template(raw, &self.draft).map(Some)
     }
+
+    /// "format as:" above lines of their own, each with a placeholder: the template is these lines as they stand.
+    fn template_lines(&mut self) -> Result<Option<Text>, Reason> {
+        let start = self.cursor.at;
+        let mut lines: Vec<&str> = Vec::new();
+        let mut end = start;
+        while self.cursor.tokens.get(end).is_some_and(|token| token.kind == TokenKind::Break) {
+            let line = &self.cursor.tokens[end + 1..];
+            let length = line.iter().take_while(|token| token.kind != TokenKind::Break).count();
+            let slot = line[..length].iter().position(|token| matches!(token.kind, TokenKind::Slot(_)));
+            if slot.is_none_or(|words| words > MAX_HEADING_TOKENS) {
+                break;
+            }
+            lines.push(self.cursor.typed(end + 1, end + 1 + length));
+            end += 1 + length;
+        }
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        self.cursor.at = end;
+        template(&lines.join("\n"), &self.draft).map(Some)
+    }
 }
+
+/// Where the next part of a row stands.
+const ON_A_NEW_LINE: [&str; 3] = [
+    "on|in its|the|a own|next|new|following|separate|second line",
+    "a la ligne suivante?",
+    "sur|dans la|une ligne|nouvelle suivante|ligne",
+];
 
 /// "Question: [sentence]": words before the first placeholder of a template without quotes.
 const MAX_HEADING_TOKENS: usize = 4;

@@ -13,7 +13,10 @@ use crate::compile::template::template;
 impl Parser<'_> {
     pub(super) fn search_clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
-        if !self.search_verb() {
+        let mut query: Option<Text> = None;
+        if self.passive_search()? {
+            query = Some(vec![self.draft.piece_of(0)]);
+        } else if !self.search_verb() {
             self.cursor.at = start;
             // "search its address, then its revenue": the verb is said once.
             let again = matches!(self.draft.ops.last(), Some(Op::Call(Call { tool: Tool::Search, .. })))
@@ -22,7 +25,6 @@ impl Parser<'_> {
                 return Ok(false);
             }
         }
-        let mut query: Option<Text> = None;
         let mut in_documents = false;
         let mut only_if = None;
         while !self.cursor.at_boundary() {
@@ -86,6 +88,22 @@ impl Parser<'_> {
         Err(self.unread_here())
     }
 
+    /// "Each line is searched …", "chaque phrase doit être recherchée …".
+    fn passive_search(&mut self) -> Result<bool, Reason> {
+        let mut ahead = self.cursor;
+        let aliases = self.draft.aliases();
+        let passive = noun_phrase(&mut ahead, &aliases).is_some_and(|noun| {
+            noun.meaning == Meaning::Item && (noun.each.is_some() || (noun.each_again && !aliases.whole))
+        }) && ahead.eat("should|must|shall|will|is|are|has|have|doit|doivent|est|sont|sera|seront to? be|etre?")
+            && ahead.eat("searched|queried|looked|recherche|recherchee|recherches|recherchees|cherche|cherchee|cherches|cherchees");
+        if passive {
+            self.noun()?;
+            self.cursor.at = ahead.at;
+            self.cursor.eat("up|for");
+        }
+        Ok(passive)
+    }
+
     fn search_verb(&mut self) -> bool {
         if self.cursor.eat_any(&[
             "look|looks|looking it|them|this|that|each? up",
@@ -147,7 +165,9 @@ impl Parser<'_> {
             return true;
         }
         self.cursor.at = start;
-        if eat_documents(&mut self.cursor) {
+        if eat_documents(&mut self.cursor)
+            || (self.cursor.sees("@det* paradigm_search") && eat_search_tool(&mut self.cursor))
+        {
             return true;
         }
         self.cursor.at = start;
@@ -163,6 +183,8 @@ impl Parser<'_> {
             "at the same time",
             "one by one",
             "un|une par un|une",
+            "as @det* search? query|argument|input|parameter|term|question",
+            "comme|en @det* requete|argument|parametre|question|terme @det* recherche?",
             "une seule? fois chacun|chacune?",
         ])
     }

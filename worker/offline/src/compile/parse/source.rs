@@ -2,7 +2,7 @@
 
 use super::Parser;
 use crate::compile::error::Reason;
-use crate::compile::noun::{Aliases, Meaning};
+use crate::compile::noun::{Aliases, Meaning, is_unit};
 use crate::compile::noun_phrase::noun_phrase;
 use crate::compile::phrases::{eat_input, eat_separator};
 use crate::compile::plan::Split;
@@ -13,10 +13,11 @@ impl Parser<'_> {
             || self.for_each()?
             || self.line_by_line()?
             || self.split_clause()?
-            || self.declaration()?)
+            || self.declaration()?
+            || self.whole_input())
     }
 
-    /// "From the name of a company:", "À partir du nom d'une entreprise :".
+    /// "Given the name of a town:", "À partir de la question :".
     fn starting_point(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
         let introduced = self.cursor.eat_any(&[
@@ -26,6 +27,10 @@ impl Parser<'_> {
             "d apres",
         ]);
         if introduced && self.draft.ops.is_empty() {
+            // "Given a list of questions, one per line".
+            if self.cursor.sees("@det* list|liste|series|suite of|de|d") && self.declared_content(None, start)? {
+                return Ok(true);
+            }
             self.cursor.eat("from|with?");
             self.cursor.eat("@det*");
             let aliases = self.draft.aliases();
@@ -71,7 +76,45 @@ impl Parser<'_> {
             return Ok(true);
         }
         self.cursor.at = start;
+        if introduced && self.plural_units(start)? {
+            return Ok(true);
+        }
+        self.cursor.at = start;
         Ok(false)
+    }
+
+    /// "Loop over the sentences of the input", "parcours les lignes du texte": the plural repeats after these verbs.
+    fn plural_units(&mut self, start: usize) -> Result<bool, Reason> {
+        let loops = self.cursor.eat_any(&[
+            "go|iterate|loop through|over|on|across",
+            "process|handle|parcours|parcourez|parcourir|traite|traitez|traiter",
+        ]);
+        self.cursor.eat("@det|individual|separate|different|differentes*");
+        let unit = self.cursor.word(0).to_owned();
+        if loops && is_unit(&unit) && unit.ends_with('s') {
+            self.cursor.at += 1;
+            if self.cursor.eat("of|in|from|de|du|des|dans") && !eat_input(&mut self.cursor) {
+                return Ok(false);
+            }
+            if self.cursor.at_boundary() {
+                self.split_input(&unit_split(&unit), &unit, start)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// "Take the user's input": nothing is said of it yet.
+    fn whole_input(&mut self) -> bool {
+        let start = self.cursor.at;
+        if self.cursor.eat("take|takes|read|reads|get|receive|receives|prends|prenez|prendre|lis|lisez|lire|recois|recevoir")
+            && eat_input(&mut self.cursor)
+            && self.cursor.at_boundary()
+        {
+            return true;
+        }
+        self.cursor.at = start;
+        false
     }
 
     /// "Go through the input line by line", "Traite le texte phrase par phrase".
@@ -79,7 +122,7 @@ impl Parser<'_> {
         let start = self.cursor.at;
         self.cursor.eat_any(&[
             "go through|over?",
-            "read|process|take|handle|lis|lisez|traite|traitez|parcours|parcourez|prends|prenez",
+            "read|process|take|handle|lis|lisez|lire|traite|traitez|traiter|parcours|parcourez|parcourir|prends|prenez|prendre",
         ]);
         eat_input(&mut self.cursor);
         let unit = self.cursor.word(0);
@@ -105,13 +148,19 @@ impl Parser<'_> {
     /// "Split the input into sentences", "Découpe le texte en morceaux de 500 caractères au plus".
     fn split_clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
-        if !self
-            .cursor
-            .eat("split|divide|break|cut|chunk|decoupe|decoupez|decouper|separe|separez|divise|divisez")
-        {
+        if !self.cursor.eat("@split") {
             return Ok(false);
         }
-        eat_input(&mut self.cursor);
+        // "sépare les blocs par une ligne vide": that is about the output, once there is something to put out.
+        if self.cursor.tokens[start].folded.starts_with("separ")
+            && !(self.draft.ops.is_empty() && self.draft.output.is_none())
+        {
+            self.cursor.at = start;
+            return Ok(false);
+        }
+        if !eat_input(&mut self.cursor) && self.draft.ops.is_empty() {
+            self.cursor.eat("it|le|la|celui ci?");
+        }
         self.cursor.eat("up|down");
         if self.cursor.eat("on|by|at|sur|aux|par")
             && let Some(separator) = eat_separator(&mut self.cursor)
@@ -161,11 +210,18 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// "Each line is a product", "The input is a comma-separated list of names", "L'entrée contient une question par
+    /// "Every line is a town", "The input is a comma-separated list of names", "L'entrée contient une question par
     /// ligne".
     fn declaration(&mut self) -> Result<bool, Reason> {
         const IS: &str = "is|are|holds|hold|contains|contain|has|lists|est|contient|comporte|represente|sont";
+        const GIVES: &str = "gives|provides|types|enters|sends|submits|writes|saisit|fournit|donne|entre|envoie|ecrit";
         let start = self.cursor.at;
+        if self.cursor.eat("@det* user|users|utilisateur|usager") {
+            if self.cursor.eat(GIVES) && self.declared_content(None, start)? {
+                return Ok(true);
+            }
+            self.cursor.at = start;
+        }
         let aliases = Aliases { whole: false, ..self.draft.aliases() };
         let subject = noun_phrase(&mut self.cursor, &aliases);
         let about_input = subject.as_ref().is_some_and(|noun| noun.meaning == Meaning::Item);
@@ -185,6 +241,11 @@ impl Parser<'_> {
             return Ok(false);
         }
         let subject_split = subject.and_then(|noun| noun.each);
+        self.declared_content(subject_split, start)
+    }
+
+    /// "a comma-separated list of names", "plusieurs questions, une par ligne": what the input holds.
+    fn declared_content(&mut self, subject_split: Option<Split>, start: usize) -> Result<bool, Reason> {
         self.cursor.eat("@det* list|liste|series|suite|set? of|de|d?");
         let mut split = self.separated_adjective().or(subject_split);
         self.cursor.eat("@det* list|liste? of|de|d?");
@@ -194,6 +255,7 @@ impl Parser<'_> {
             return Ok(false);
         };
         if self.cursor.eat_any(&[
+            ",|( one|un|une per|par line|ligne )?",
             "per|by|par line|ligne",
             "on each|every line",
             "one per line",
