@@ -138,6 +138,28 @@ async fn what_a_tenant_spends_and_repeats_is_its_own() {
     stack.finish().await;
 }
 
+#[tokio::test]
+async fn a_verified_program_is_remembered_for_its_own_tenant_alone() {
+    let stack = Stack::builder().tenants().offline().start().await;
+    let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
+    let key = json!({"value": stack.canaries.anthropic});
+    for client in [&alice, &bob] {
+        ask(client, "PUT", "/credentials/anthropic_api_key", Some(&key)).await.expect(200);
+    }
+    stack.anthropic.generate_program(crate::ECHO);
+    let mut asked = Vec::new();
+    for client in [&alice, &alice, &bob, &bob] {
+        let body = json!({"description": "Return the input."});
+        let made = client.post_and_wait("/workflows", &body, 60).await.expect(200);
+        assert_eq!(made["status"], "ready", "{made:#}");
+        let version = client.get(&format!("/workflows/{}/versions/1", id(&made))).await.expect(200);
+        let calls = stack.anthropic.calls_for(tests::fakes::anthropic::Purpose::Generate).len();
+        asked.push((calls, version["cached"] == true));
+    }
+    assert_eq!(asked, [(1, false), (1, true), (2, false), (2, true)]);
+    stack.finish().await;
+}
+
 /// `GENERATOR_PROVIDER=offline` is the operator's word that no description leaves the machine; without it, a key decides.
 #[tokio::test]
 async fn a_tenants_own_key_asks_the_model_unless_the_operator_chose_to_stay_offline() {

@@ -160,7 +160,8 @@ mod tests {
         let all = std::fs::read_dir(folder()).expect("cases").map(|entry| entry.expect("a case").path());
         let mut quoted = Vec::new();
         for file in all.chain(declined).filter(|file| file.extension().is_some_and(|end| end == "json")) {
-            let case: Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("readable")).expect("JSON");
+            let case: Value =
+                serde_json::from_str(&std::fs::read_to_string(&file).expect("readable")).expect("JSON");
             if README.iter().any(|id| case["id"] == *id) {
                 continue;
             }
@@ -171,7 +172,9 @@ mod tests {
                 for run in words.windows(QUOTED_WORDS) {
                     let run = format!(" {} ", run.join(" "));
                     let places = texts.iter().filter(|(_, shipped)| shipped.contains(&run));
-                    quoted.extend(places.map(|(place, _)| format!("{}: {}:{run}", case["id"], place.display())));
+                    quoted.extend(
+                        places.map(|(place, _)| format!("{}: {}:{run}", case["id"], place.display())),
+                    );
                 }
             }
         }

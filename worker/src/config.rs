@@ -47,7 +47,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("CHAT_MODEL", "claude-haiku-5-5", "the model behind chat_completion"),
     setting("LIGHTON_API_KEY", "none", "key of Paradigm; without it, a local index of SEARCH_DOCUMENTS"),
     setting("LIGHTON_BASE_URL", "https://paradigm.lighton.ai", "where Paradigm is"),
-    setting("LIGHTON_SEARCH", "v2", "v2: /api/v2/chat/document-search; v3: /api/v3/ask; v3_search: /api/v3/search, passages without an answer made of them"),
+    setting(
+        "LIGHTON_SEARCH",
+        "v2",
+        "v2: /api/v2/chat/document-search; v3: /api/v3/ask; v3_search: /api/v3/search, passages without an answer made of them",
+    ),
     setting("SEARCH_DOCUMENTS", "examples/documents", "folder of .md and .txt files for offline search"),
     setting(
         "PROVIDER_RECORDING",

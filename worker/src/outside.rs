@@ -20,8 +20,8 @@ use offline::DocumentIndex;
 use providers::{
     AnthropicClient, AnthropicConfig, ChatModel, ConfigError, Constraint, DocumentAnalysis, DocumentSearch,
     Generator, HttpConfig, LightonAsk, LightonPassages, ModelGenerator, OfflineAnalysis, OfflineChat,
-    OfflineGenerator, OfflineSearch, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmAnalysis, ParadigmConfig, ParadigmV2,
-    Transport, anthropic, http_client, openai_compatible, paradigm,
+    OfflineGenerator, OfflineSearch, OpenAiCompatible, OpenAiCompatibleConfig, ParadigmAnalysis,
+    ParadigmConfig, ParadigmV2, Transport, anthropic, http_client, openai_compatible, paradigm,
     traffic::{Recorded, Recording, Replay, ReplayError},
 };
 use secrecy::SecretString;

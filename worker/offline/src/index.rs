@@ -267,7 +267,8 @@ impl Analyser {
     }
 }
 
-/// `l'indemnité` to `l indemnité`; English apostrophes ("don't") stay.
+/// `l'indemnité` to `l indemnité`; English apostrophes ("don't") stay. Every blank becomes a space: the tokenizer drops
+/// line breaks of a text with accents, and the words around one would be read as a single word.
 fn without_elisions(text: &str) -> String {
     const ELIDED: [&str; 12] = ["l", "d", "qu", "n", "s", "m", "t", "j", "c", "jusqu", "lorsqu", "puisqu"];
     let mut result = String::with_capacity(text.len());
@@ -283,7 +284,7 @@ fn without_elisions(text: &str) -> String {
         } else {
             word.clear();
         }
-        result.push(c);
+        result.push(if c.is_whitespace() { ' ' } else { c });
     }
     result
 }

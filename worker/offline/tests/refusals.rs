@@ -3,7 +3,26 @@
 
 use offline::{Language, compile};
 
-const REFUSED: [(&str, &str); 70] = [
+const REFUSED: [(&str, &str); 80] = [
+    ("For each line, translate it into French, then format as \"[line]: [summary]\".", "summary"),
+    (
+        "For each line, search the documents; format as \"[line]: [result]\"; finally, add a line \"END\".",
+        "add a line",
+    ),
+    ("For each line, search and then format as \"[line]: [result]\" in upper case.", "in upper case"),
+    ("For each sentence, search twice and format as \"[sentence]: [result]\".", "twice"),
+    (
+        "For each line, search the documents for it and keep the three best, then format as \"[line]: [result]\".",
+        "keep the three best",
+    ),
+    ("For each line, search the documents and format as \"[line]: [result] (source: [source])\".", "source"),
+    ("For each line, ask the model to write \"[line] is great\" and return it.", "[line] is great"),
+    ("For every line, write the line, then the search result.", "result"),
+    ("Pour chaque ligne, afficher la ligne puis le résultat de la recherche.", "resultat"),
+    (
+        "Pour chaque ligne, cherche dans les documents puis formate « [ligne] : [résultat] » et envoie le tout par e-mail.",
+        "envoie",
+    ),
     ("For each sentence, search the documents and e-mail the result to my boss.", "e-mail"),
     ("Search the web for each line and return the results.", "the web"),
     ("Sort the lines alphabetically.", "Sort"),

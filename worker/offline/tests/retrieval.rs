@@ -71,6 +71,65 @@ fn questions_find_the_document_that_answers_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Question and the document that answers it: everyday wordings, whose nearest rival is a document that mentions the
+/// same things in passing.
+const FOUND: [(&str, &str); 42] = [
+    ("How many days of annual leave do I get?", "leave-policy.md"),
+    ("How many days of annual leave do I have?", "leave-policy.md"),
+    ("How many annual leave days do I have per year?", "leave-policy.md"),
+    ("How much annual leave am I entitled to?", "leave-policy.md"),
+    ("What is the annual leave policy?", "leave-policy.md"),
+    ("How many days of paid leave do employees have?", "leave-policy.md"),
+    ("How do I request annual leave?", "leave-policy.md"),
+    ("Can I carry over annual leave?", "leave-policy.md"),
+    ("How many leave days can be carried over?", "leave-policy.md"),
+    ("annual leave", "leave-policy.md"),
+    ("What happens when I fall ill during annual leave?", "sick-leave.md"),
+    ("How much is sick pay?", "sick-leave.md"),
+    ("Combien de jours de congés payés par an ?", "conges-payes.md"),
+    ("Combien de jours de congés annuels ai-je ?", "conges-payes.md"),
+    ("Combien ai-je de jours de congés ?", "conges-payes.md"),
+    ("À combien de jours de congés payés ai-je droit ?", "conges-payes.md"),
+    ("Quel est le nombre de jours de congé annuel ?", "conges-payes.md"),
+    ("Combien de jours pour la naissance d'un enfant ?", "conges-payes.md"),
+    ("Combien de RTT par an ?", "conges-payes.md"),
+    ("Quels sont les congés pour un décès ?", "conges-payes.md"),
+    ("Quelle est la politique de congés payés ?", "conges-payes.md"),
+    ("What is the refund period?", "refund-policy.md"),
+    ("Who approves a trip outside Europe?", "travel-policy.md"),
+    ("What is the notice period of the VPN contract?", "vpn-contract.md"),
+    ("What is our refund policy?", "refund-policy.md"),
+    ("Who approves travel?", "travel-policy.md"),
+    ("How many days can I work from home?", "remote-work.md"),
+    ("Where is the Lyon office?", "office-addresses.md"),
+    ("What are the opening hours of the showroom?", "opening-hours.md"),
+    ("What is the dress code?", "dress-code.md"),
+    ("Quel est le prix de l'électricité ?", "contrat-energie.md"),
+    ("Qui dirige l'entreprise ?", "dirigeants.md"),
+    ("Quels sont les horaires de la cantine ?", "cantine-et-acces.md"),
+    ("Combien de jours de télétravail par semaine ?", "teletravail.md"),
+    ("Quelle mutuelle rembourse les lunettes ?", "mutuelle-et-prevoyance.md"),
+    ("Comment se faire rembourser un repas ?", "note-de-frais.md"),
+    ("Quelles sont les règles de sécurité de l'atelier ?", "securite-atelier.md"),
+    ("How long is the warranty?", "warranty-and-repairs.md"),
+    ("What does parental leave look like?", "parental-leave.md"),
+    ("How is overtime compensated?", "overtime.md"),
+    ("When does the cleaning contract end?", "cleaning-contract.md"),
+    ("How do I report a lost laptop?", "it-security.md"),
+];
+
+#[test]
+fn everyday_questions_find_their_document_rather_than_one_that_mentions_it() {
+    let index = example_documents();
+    let wrong: Vec<String> = FOUND
+        .into_iter()
+        .map(|(question, document)| (question, document, index.answer(question)))
+        .filter(|(_, document, answer)| answer.sources != [*document])
+        .map(|(question, _, answer)| format!("{question}\n    {}", answer.text))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn questions_no_document_answers_are_told_so() {
     let index = example_documents();
@@ -113,6 +172,17 @@ fn the_questions_of_the_examples_are_answered() {
         for question in questions {
             assert_ne!(index.answer(question).text, NOT_FOUND, "{question}");
         }
+    }
+}
+
+#[test]
+fn a_word_at_the_end_of_a_line_is_a_word_beside_accents_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "# Éclairage\n\nLa lampe à pétrole éclaire le\nvestibule.\n\nElle est rangée au grenier.\n";
+    fs::write(folder.path().join("lampe.md"), text).expect("written");
+    let index = DocumentIndex::from_folder(folder.path()).expect("readable");
+    for word in ["éclairage", "pétrole", "vestibule", "grenier"] {
+        assert_eq!(index.answer(word).sources, ["lampe.md"], "{word}");
     }
 }
 

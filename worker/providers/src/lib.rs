@@ -42,7 +42,9 @@ pub use generation::{
 };
 pub use http::{HttpClient, HttpConfig, Transport, http_client, tls_config};
 pub use openai_compatible::{Constraint, OpenAiCompatible, OpenAiCompatibleConfig};
-pub use paradigm::{LightonAsk, LightonPassages, ParadigmAnalysis, ParadigmConfig, ParadigmFiles, ParadigmV2};
+pub use paradigm::{
+    LightonAsk, LightonPassages, ParadigmAnalysis, ParadigmConfig, ParadigmFiles, ParadigmV2,
+};
 pub use pattern::Pattern;
 pub use reply_schema::ReplySchema;
 pub use search::{DocumentSearch, Extract, SearchAnswer, SearchRequest, Source};

@@ -76,7 +76,9 @@ async fn ask(State(fake): State<Arc<Inner>>, headers: HeaderMap, bytes: Bytes) -
     };
     match fake.answer(&query, &body, "/api/v3/ask").await {
         Ok(answer) if body["stream"] == true => streamed(&query, &answer),
-        Ok(answer) => Json(json!({"answer": answer, "results": [chunk(&answer)], "warnings": []})).into_response(),
+        Ok(answer) => {
+            Json(json!({"answer": answer, "results": [chunk(&answer)], "warnings": []})).into_response()
+        }
         Err(fault) => *fault,
     }
 }
@@ -120,7 +122,8 @@ fn streamed(query: &str, answer: &str) -> Response {
     let event = |name: &str, data: &Value| format!("event: {name}\ndata: {data}\n\n");
     let characters: Vec<char> = answer.chars().collect();
     let tokens = characters.chunks(TOKEN_CHARS).map(|piece| piece.iter().collect::<String>());
-    let mut events = vec![event("sources", &json!({"results": [chunk(answer)]})), ": heartbeat\n\n".to_owned()];
+    let mut events =
+        vec![event("sources", &json!({"results": [chunk(answer)]})), ": heartbeat\n\n".to_owned()];
     events.extend(tokens.map(|text| event("token", &json!({"text": text}))));
     events.push(event("a_future_event", &json!({"note": "to be ignored"})));
     let half = events.len() / 2;

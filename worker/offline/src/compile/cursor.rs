@@ -3,7 +3,7 @@
 //! A pattern is a row of elements: `word`, `this|that`, `@class` (a word list of the vocabulary), each with an
 //! optional `?` (may be absent) or `*` (any number). Matching is greedy and never backtracks.
 
-use super::lexer::{Kind, Token};
+use super::lexer::{Kind, Token, slot_at};
 use super::vocabulary::{class, number_word};
 
 /// Where the parser is.
@@ -88,6 +88,17 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn sees_quoted(&self) -> bool {
         matches!(self.peek(), Some(Token { kind: Kind::Quoted(_), .. }))
+    }
+
+    /// The quoted text here with its quotes, as typed and folded; empty when none is here.
+    pub(crate) fn word_of_quote(&self) -> &'a str {
+        if self.sees_quoted() { self.tokens.get(self.at).map_or("", |token| &token.folded) } else { "" }
+    }
+
+    /// Whether a quoted text with placeholders is here.
+    pub(crate) fn holds_placeholders(&self) -> bool {
+        let Some(Token { kind: Kind::Quoted(text), .. }) = self.peek() else { return false };
+        text.char_indices().any(|(at, c)| slot_at(&text[at..], c).is_some())
     }
 
     /// Whether the token so far ahead is quoted.

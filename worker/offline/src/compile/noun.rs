@@ -106,9 +106,8 @@ pub(crate) fn meaning_of(word: &str, aliases: &Aliases) -> Option<Meaning> {
         "rating" | "ratings" | "score" | "scores" | "note" | "notes" | "grade" => Meaning::Of(Kind::Rating),
         "count" | "length" | "longueur" => Meaning::Of(Kind::Changed),
         "pair" | "pairs" | "paire" | "paires" | "couple" | "couples" | "block" | "blocks" | "bloc"
-        | "blocs" | "list" | "liste" | "everything" | "ensemble" | "output" | "outputs" | "sortie" | "tout" => {
-            Meaning::Formatted
-        }
+        | "blocs" | "list" | "liste" | "everything" | "ensemble" | "output" | "outputs" | "sortie"
+        | "tout" => Meaning::Formatted,
         "sum" | "total" | "somme" => Meaning::Total,
         "amount" | "amounts" | "montant" | "montants" => Meaning::Of(Kind::Amount),
         "n" | "number" | "numbers" | "nombre" | "nombres" | "numero" | "index" | "i" | "position"

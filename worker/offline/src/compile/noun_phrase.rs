@@ -11,6 +11,9 @@ use super::plan::{Kind, Split};
 const EACH_AGAIN: [&str; 4] =
     ["each|every of them|these|those", "each one", "chacun|chacune d entre? elles|eux", "chacun|chacune"];
 
+/// "each company name", "chaque nom de client": one noun in two words.
+const COMPOUND: [&str; 2] = ["name|names|title|titles", "de|d|du|des @item"];
+
 /// "each sentence the user typed": whose the items are.
 const BY_THE_USER: [&str; 3] = [
     "that|which? the? user|users typed|types|entered|enters|gave|gives|provided|provides|sent|sends|submitted|submits|\
@@ -219,7 +222,7 @@ fn follows_pronoun(cursor: &Cursor<'_>) -> bool {
     cursor.at_boundary()
         || cursor.sees("precede|precedee|precedes|precedees|suivi|suivie|suivis|suivies|preceded|followed|prefixed|numbered")
         || cursor.sees("one|un|une|separated|separes|separees|without|sans|unchanged|tel|telle|only|seulement|uniquement")
-        || cursor.sees("in|into|to|with|as|by|from|en|dans|avec|comme|sous|au|aux|par|using|up|a|sur")
+        || cursor.sees("in|into|to|with|as|by|from|like|so|ainsi|selon|en|dans|avec|comme|sous|au|aux|par|using|up|a|sur")
 }
 
 fn eat_after_noun(
@@ -231,11 +234,22 @@ fn eat_after_noun(
     loop {
         let start = cursor.at;
         let bracket = cursor.eat("(");
-        if cursor.eat("separated|delimited|split|separe|separes|separee|separees by|with|on|par") {
+        if !bracket
+            && noun.meaning == Meaning::Item
+            && cursor.sees(", separated|delimited|separe|separes|separee|separees")
+        {
+            cursor.at += 1;
+        }
+        // What separates results is said of the output, not of what they are.
+        if noun.meaning == Meaning::Item
+            && cursor.eat("separated|delimited|split|separe|separes|separee|separees by|with|on|par")
+        {
             match eat_separator(cursor) {
                 Some(found) if !bracket || cursor.eat(")") => *separator = Some(found),
                 _ => cursor.at = start,
             }
+        } else if bracket && cursor.eat("one|un|une per|par line|ligne )") {
+            *separator = Some("\n".to_owned());
         } else if bracket {
             cursor.at = start;
         } else if cursor.eat("distinct|distincts|distincte|distinctes|differente|differentes") {
@@ -244,11 +258,17 @@ fn eat_after_noun(
             // "le texte fourni".
         } else if let Some(found) = eat_separated_list(cursor) {
             *separator = Some(found);
-        } else if cursor.eat_any(&["non vide|vides|blank|empty", "on its|their own line|lines", "@found"])
-            || (noun.meaning == Meaning::Item && cursor.eat_any(&BY_THE_USER))
+        } else if cursor.eat_any(&[
+            "non vide|vides|blank|empty",
+            "on its|their own line|lines",
+            "suivant|suivante|suivants|suivantes",
+            "@found",
+        ]) || (noun.meaning == Meaning::Item && cursor.eat_any(&BY_THE_USER))
+            || (noun.meaning == Meaning::Item && cursor.eat_any(&COMPOUND))
         {
             // Says nothing that is not done anyway.
-        } else if cursor.eat("of|from|in|to|for|by|dans|de|du|des|d|a|au|aux|pour|par|sur|about|on")
+        } else if !set_apart(*cursor)
+            && cursor.eat("of|from|in|to|for|by|dans|de|du|des|d|a|au|aux|pour|par|sur|about|on")
             && eat_owner(cursor, noun, aliases)
         {
             // "of the input", "to the question", "of the search".
@@ -259,6 +279,12 @@ fn eat_after_noun(
             return;
         }
     }
+}
+
+/// "(separate the blocks) by a blank line", "(la réponse) à la ligne suivante": where it stands, not whose it is.
+fn set_apart(mut cursor: Cursor<'_>) -> bool {
+    cursor.sees("a|sur la ligne suivante")
+        || cursor.eat("by|with|par|avec") && eat_separator(&mut cursor).is_some()
 }
 
 /// "in the comma-separated list", "of the semicolon-separated input".
@@ -291,7 +317,9 @@ fn eat_owner(cursor: &mut Cursor<'_>, noun: &mut Noun, aliases: &Aliases) -> boo
         return true;
     }
     // "each item of the list": the list is what was given.
-    if noun.meaning == Meaning::Item && cursor.eat("the|this|my|our|la|cette|ma|notre @given* list|liste @given*") {
+    if noun.meaning == Meaning::Item
+        && cursor.eat("the|this|my|our|la|cette|ma|notre @given* list|liste @given*")
+    {
         return true;
     }
     if noun.meaning == Meaning::Item {

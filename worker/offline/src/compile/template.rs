@@ -113,10 +113,17 @@ fn eliminate(name: &str, pieces: &[Option<Piece>], draft: &Draft) -> Result<Piec
     let folded = fold(name);
     let promises =
         lex(&folded).iter().any(|token| NOT_A_VALUE.split_whitespace().any(|word| word == token.folded));
+    // "[summary]" promises one: nothing else may stand in for it.
+    let made = matches!(
+        slot_meaning(name, &draft.aliases()),
+        Some(Meaning::Of(Kind::Summary | Kind::Translation | Kind::Rating))
+    );
     let shown: Text = pieces.iter().flatten().cloned().collect();
     let unused = draft.not_shown(&shown);
     match unused.as_slice() {
-        _ if promises || unknown == 0 || is_unit(&folded) => Err(Reason::UnknownName(name.to_owned())),
+        _ if promises || made || unknown == 0 || is_unit(&folded) => {
+            Err(Reason::UnknownName(name.to_owned()))
+        }
         [only] => Ok(draft.piece_of(*only)),
         // The item may be left unsaid; an answer may not.
         [0, only] if draft.values[*only].kind != Kind::Item => Ok(draft.piece_of(*only)),

@@ -5,12 +5,12 @@
 const CLASSES: &[(&str, &str)] = &[
     // Between clauses.
     ("stop", ". , ; : ! ( ) • – — * -> => →"),
-    ("link", "and then et puis ensuite finally enfin but mais otherwise else sinon"),
+    ("link", "and & then et puis ensuite finally enfin but mais otherwise else sinon"),
     (
         "filler",
         "please just simply now so also next first firstly second secondly third thirdly finally last \
          lastly afterwards later thereafter subsequently alors d abord ensuite enfin aussi maintenant simplement premierement \
-         deuxiemement troisiemement puis then and et - but mais",
+         deuxiemement troisiemement puis then and & et - but mais",
     ),
     // Articles and the like. `all` and `each` are read apart: they say what is repeated.
     (

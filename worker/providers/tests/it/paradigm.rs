@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use providers::{
-    CallContext, DocumentSearch, Extract, LightonAsk, LightonPassages, ParadigmConfig, ParadigmV2, ProviderError,
-    SearchRequest, Source,
+    CallContext, DocumentSearch, Extract, LightonAsk, LightonPassages, ParadigmConfig, ParadigmV2,
+    ProviderError, SearchRequest, Source,
 };
 use secrecy::SecretString;
 use serde_json::json;

@@ -1,10 +1,10 @@
 //! The instruction inside a clause that asks the model: where it ends, what it is about, which labels it offers, and
 //! whether it stays within what a model can do.
 
-use super::{Parser, SEQUENCE};
+use super::{Parser, SEQUENCE, object_before_verb};
 use crate::compile::cursor::{Cursor, is_one_of};
 use crate::compile::error::Reason;
-use crate::compile::lexer::{Kind as TokenKind, lex, slot_at};
+use crate::compile::lexer::{Kind as TokenKind, lex};
 use crate::compile::noun::Meaning;
 use crate::compile::noun_phrase::noun_phrase;
 use crate::compile::phrases::{eat_input, eat_model};
@@ -30,7 +30,7 @@ impl Parser<'_> {
                 "(" => depth += 1,
                 ")" | "." | ";" | "!" | "->" | "=>" | "→" if depth == 0 => return at,
                 ")" => depth -= 1,
-                "," | "and" | "then" | "et" | "puis" | "ensuite" | ":"
+                "," | "and" | "&" | "then" | "et" | "puis" | "ensuite" | ":"
                     if depth == 0 && self.clause_follows(at) =>
                 {
                     return at;
@@ -46,7 +46,12 @@ impl Parser<'_> {
     pub(super) fn clause_follows(&self, at: usize) -> bool {
         let mut ahead = Cursor { at, ..self.cursor };
         let sequel = ahead.sees(",|and|et* then|puis|ensuite");
-        while ahead.eat_any(&["@link|,|@filler", "that you|it", "que|qu tu|vous|il"]) || ahead.eat_any(&SEQUENCE) {}
+        while ahead.eat_any(&["@link|,|@filler", "that you|it", "que|qu tu|vous|il"])
+            || ahead.eat_any(&SEQUENCE)
+        {}
+        if object_before_verb(&mut ahead) {
+            return true;
+        }
         // "…, as a table", "…, one per line": how all items are laid out, not what is asked about one.
         let items = self.draft.in_items()
             || self.cursor.tokens[..at].iter().any(|token| is_one_of("@each", &token.folded));
@@ -150,11 +155,7 @@ impl Parser<'_> {
 
     /// A quoted text with placeholders between two tokens.
     fn pattern_in(&self, from: usize, end: usize) -> Option<String> {
-        let holds_slot = |text: &str| text.char_indices().any(|(at, c)| slot_at(&text[at..], c).is_some());
-        let quoted = (from..end).find(|at| match &self.cursor.tokens[*at].kind {
-            TokenKind::Quoted(text) => holds_slot(text),
-            _ => false,
-        })?;
+        let quoted = (from..end).find(|at| Cursor { at: *at, ..self.cursor }.holds_placeholders())?;
         Some(self.cursor.typed(quoted, quoted + 1).to_owned())
     }
 
@@ -185,6 +186,13 @@ impl Parser<'_> {
             let measure =
                 noun.each.is_none() && is_one_of("in|en|into|par", &self.cursor.tokens[start - 1].folded);
             if measure && noun.meaning == Meaning::Item {
+                continue;
+            }
+            // "rewrite it for a customer": any one, not the item at hand.
+            if noun.meaning == Meaning::Item
+                && noun.each.is_none()
+                && is_one_of("a|an|un|une", &self.cursor.tokens[start].folded)
+            {
                 continue;
             }
             if merges || (noun.all && noun.plural && self.draft.in_items() && noun.meaning != Meaning::Item) {

@@ -8,6 +8,7 @@ mod condition;
 mod instruction;
 mod model;
 mod number;
+mod objects;
 mod output;
 mod remark;
 mod report;
@@ -56,11 +57,12 @@ pub(crate) struct Parser<'a> {
 }
 
 /// How a description may begin before it says what to do.
-const PREAMBLES: [&str; 18] = [
+const PREAMBLES: [&str; 19] = [
     "i want|need|would|d like? a|an|the workflow|program|script|tool|automation that|which|to",
     "i want|need|would|d like? you? to",
     "you|it|he|she should|must|will|shall|can|have to?",
-    "your task|job is to",
+    "your task|job|goal|mission is|: to?",
+    "ta|votre tache|mission est|: de?",
     "can|could you",
     "@det* workflow|program|script|tool|automation should|must|will|shall",
     "create|build|make|write|design me? a|the? python|small|simple? workflow|program|script|tool|automation that|which|to",
@@ -111,27 +113,12 @@ impl Parser<'_> {
     /// One clause of any kind.
     fn clause(&mut self) -> Result<bool, Reason> {
         let start = self.cursor.at;
-        self.object_before_verb = self.eat_object_before_verb();
+        self.object_before_verb = object_before_verb(&mut self.cursor);
         let read = self.clause_after_object()?;
         if !read {
             self.cursor.at = start;
         }
         Ok(read)
-    }
-
-    /// French puts a pronoun before its verb: "la chercher", "les afficher". Words that are nouns as well ("la
-    /// recherche", "la liste") are left to the rules that read nouns.
-    fn eat_object_before_verb(&mut self) -> bool {
-        const NOUNS_TOO: &str = "recherche|recherches|liste|listes|resume|resumes|note|notes|classe|classes|format|report|\
-            score|grade|rate|label|tag|query|search|find|output|print|show|write|put|give|list|return|display|present|emit";
-        let mut ahead = self.cursor;
-        let object = ahead.eat("le|la|les|l")
-            && !ahead.sees(NOUNS_TOO)
-            && ahead.sees("@search|@output|@summarise|@translate|@classify|@rate|@rewrite");
-        if object {
-            self.cursor = ahead;
-        }
-        object
     }
 
     fn clause_after_object(&mut self) -> Result<bool, Reason> {
@@ -284,6 +271,21 @@ impl Parser<'_> {
             on_error: draft.on_error,
         })
     }
+}
+
+/// French puts a pronoun before its verb: "la chercher", "les afficher". Words that are nouns as well ("la recherche",
+/// "la liste") are left to the rules that read nouns.
+pub(super) fn object_before_verb(cursor: &mut Cursor<'_>) -> bool {
+    const NOUNS_TOO: &str = "recherche|recherches|liste|listes|resume|resumes|note|notes|classe|classes|format|report|\
+        score|grade|rate|label|tag|query|search|find|output|print|show|write|put|give|list|return|display|present|emit";
+    let mut ahead = *cursor;
+    let object = ahead.eat("le|la|les|l")
+        && !ahead.sees(NOUNS_TOO)
+        && ahead.sees("@search|@output|@summarise|@translate|@classify|@rate|@rewrite");
+    if object {
+        *cursor = ahead;
+    }
+    object
 }
 
 /// Whether a value is shown, handed on or decided by.

@@ -42,7 +42,9 @@ impl Parser<'_> {
         let opening = self.opening().ok_or_else(|| self.unread(from))?;
         // "demande au modèle de la résumer", "d'en donner une définition": the pronoun is what it is about anyway.
         if opening.is_empty()
-            && self.cursor.sees("le|la|les|l|en|lui @summarise|@translate|@classify|@rate|@rewrite|@tell|@output")
+            && self
+                .cursor
+                .sees("le|la|les|l|en|lui @summarise|@translate|@classify|@rate|@rewrite|@tell|@output")
         {
             self.cursor.at += 1;
         }

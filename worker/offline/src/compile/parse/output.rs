@@ -5,7 +5,7 @@ use crate::compile::error::Reason;
 use crate::compile::lexer::Kind as TokenKind;
 use crate::compile::noun::{Meaning, Noun};
 use crate::compile::noun_phrase::noun_phrase;
-use crate::compile::plan::{Kind, Language, Output, Piece, Text};
+use crate::compile::plan::{Output, Piece, Text};
 use crate::compile::template::shows_a_value;
 
 /// What one output clause has said so far.
@@ -14,7 +14,7 @@ pub(super) struct Said {
     pub(super) output: Option<Output>,
     pub(super) object: Option<Noun>,
     /// Two values named side by side.
-    both: Option<Text>,
+    pub(super) both: Option<Text>,
     /// "… preceded by 'Answer: '".
     before: Text,
     after: Text,
@@ -30,20 +30,22 @@ impl Parser<'_> {
         }
         let passive = self.passive_output(&mut said)?;
         self.cursor.eat("the|your|le|la|final|each|chaque*");
-        let noun_form = passive || self.cursor.eat_any(&[
-            "format|output|result|resultat|sortie is|should|must|sera|doit be|etre? :?",
-            "format|output|sortie :",
-        ]);
+        let noun_form = passive
+            || self.cursor.eat_any(&[
+                "format|output|result|resultat|sortie is|should|must|sera|doit be|etre? :?",
+                "format|output|sortie :",
+            ]);
         if !noun_form {
             self.cursor.at = start;
             let verb = self.cursor.eat_any(&[
-                "met|mets|mettez|mettre en forme",
+                "met|mets|mettez|mettre|mise en forme",
+                "formatage|affichage",
                 "answer|reply|respond|reponds|repondez with|avec|par",
                 "@output",
             ]);
             // "Each line as 'x'": the verb may have been said for several clauses.
             let unsaid = self.draft.output.is_none() && !self.draft.ops.is_empty();
-            let goes_on = unsaid && self.cursor.sees("as|comme|sous");
+            let goes_on = unsaid && (self.cursor.sees("as|comme|sous") || self.cursor.holds_placeholders());
             // "rédige « … »": without a pattern it is a task for the model.
             let composed = self.cursor.sees("redige|redigez|rediger|compose|composez|composer")
                 && self.cursor.quoted_ahead(1);
@@ -106,8 +108,9 @@ impl Parser<'_> {
         if said.output.is_none() && self.structured(said)? {
             return Ok(true);
         }
-        // "give them all", "format each as …".
-        if (said.object.is_some() && self.cursor.eat("all|tous|toutes"))
+        // "give them all", "format each as …", "as a list": all are there anyway, one below the other.
+        if self.cursor.eat_any(&["as|in a list", "sous la? forme de|d une? liste"])
+            || (said.object.is_some() && self.cursor.eat("all|tous|toutes"))
             || (self.cursor.sees("each|chacun|chacune as|in|like|using|with|comme|sous|au|en|selon|ainsi|:")
                 && self.cursor.eat("each|chacun|chacune"))
         {
@@ -143,7 +146,9 @@ impl Parser<'_> {
         if found {
             self.cursor.eat(":");
             // The pattern may stand on the next line.
-            if self.cursor.peek().is_some_and(|token| token.kind == TokenKind::Break) && self.cursor.quoted_ahead(1) {
+            if self.cursor.peek().is_some_and(|token| token.kind == TokenKind::Break)
+                && self.cursor.quoted_ahead(1)
+            {
                 self.cursor.at += 1;
             }
         }
@@ -159,7 +164,8 @@ impl Parser<'_> {
         let aliases = self.draft.aliases();
         let passive = noun_phrase(&mut ahead, &aliases)
             .is_some_and(|noun| noun.each.is_none() && noun.meaning != Meaning::Item)
-            && (ahead.eat("should|must|shall|will|is|are|to|doit|doivent|est|sont|sera|seront* be|etre?") || ahead.sees(DONE))
+            && (ahead.eat("should|must|shall|will|is|are|to|doit|doivent|est|sont|sera|seront* be|etre?")
+                || ahead.sees(DONE))
             && ahead.eat(DONE);
         if passive {
             said.object = self.noun()?;
@@ -189,13 +195,28 @@ impl Parser<'_> {
             "precede|precedee|precedes|precedees|prefixe de|d|par",
             "after",
         ]) {
+            let quote = self.cursor.word_of_quote();
             said.before = self.quoted_row(true)?.ok_or_else(|| self.unread_here())?;
+            // The blank inside of » is typography; the one after a colon is meant all the same.
+            if quote.starts_with('«')
+                && matches!(said.before.last(), Some(Piece::Literal(l)) if l.ends_with(':'))
+            {
+                said.before.push(Piece::Literal(" ".to_owned()));
+            }
             return Ok(true);
         }
-        let followed =
-            self.cursor.eat_any(&["followed|ending by|with", "suivi|suivie|suivis|suivies de|d|du|par"]);
+        let followed = self.cursor.eat_any(&[
+            "followed|ending by|with",
+            ", followed by|with",
+            "suivi|suivie|suivis|suivies de|d|du|par",
+            ", suivi|suivie|suivis|suivies de|d|du|par",
+        ]) || (said.object.is_some() && said.output.is_none() && self.value_follows());
         if followed {
-            said.after.extend(self.row_part()?.ok_or_else(|| self.unread_here())?);
+            let part = self.row_part()?.ok_or_else(|| self.unread_here())?;
+            if self.on_a_new_line() {
+                said.after.push(Piece::Literal("\n".to_owned()));
+            }
+            said.after.extend(part);
             self.row_tail(&mut said.after, true)?;
             return Ok(true);
         }
@@ -220,83 +241,6 @@ impl Parser<'_> {
         Ok(false)
     }
 
-    /// The thing to give back: a quoted template, a value, "all pairs", a count.
-    fn output_object(&mut self, said: &mut Said) -> Result<bool, Reason> {
-        if said.output.is_none()
-            && let Some(text) = self.quoted_row(false)?
-        {
-            said.output = Some(Output::Text(text));
-            return Ok(true);
-        }
-        if said.object.is_some() || said.output.is_some() {
-            return Ok(false);
-        }
-        let start = self.cursor.at;
-        if let Some((change, from)) = self.counted_object()? {
-            let into = self.draft.change(change, from);
-            said.output = Some(Output::Text(vec![self.draft.piece_of(into)]));
-            return Ok(true);
-        }
-        self.cursor.at = start;
-        if self.best_items() {
-            said.output = Some(Output::Text(vec![Piece::Value(0)]));
-            return Ok(true);
-        }
-        if self.cursor.eat_any(&["one|a|une? line|block|entry|ligne per|par|for|each*"]) {
-            if self.cursor.eat("distinct|unique|different") {
-                self.draft.distinct.get_or_insert(false);
-            }
-            if let Some(noun) = self.noun()?
-                && noun.meaning == Meaning::Item
-            {
-                self.draft.separator.get_or_insert_with(|| "\n".to_owned());
-                said.detail = true;
-                return Ok(true);
-            }
-            self.cursor.at = start;
-        }
-        let both = self.cursor.eat_any(&["both", "les deux", "a la fois"]);
-        let Some(noun) = self.noun()? else { return Ok(false) };
-        said.object = Some(noun);
-        self.second_object(said)?;
-        // "both answers" promises two of something.
-        if both && said.both.is_none() {
-            return Err(Reason::Unread(self.cursor.typed(start, self.cursor.at).to_owned()));
-        }
-        Ok(true)
-    }
-
-    /// "the sentence and the answer": named together, and laid out by a template or else side by side.
-    fn second_object(&mut self, said: &mut Said) -> Result<bool, Reason> {
-        let start = self.cursor.at;
-        if self.cursor.eat("and|et")
-            && let Some(second) = self.noun()?
-            && second.each.is_none()
-            && (self.cursor.at_boundary()
-                || self.cursor.sees("as|in|comme|sous|for|pour|par|per|separated|separes"))
-            && let Some(first) = said.object.as_ref()
-            && let Some([first, second]) = self.draft.pieces_beside([&first.meaning, &second.meaning])
-            && first != second
-        {
-            let between = match (&first, self.draft.language) {
-                (Piece::Value(0), Language::Fr) => " : ",
-                (Piece::Value(0), Language::En) => ": ",
-                _ => "\n",
-            };
-            said.both = Some(vec![first, Piece::Literal(between.to_owned()), second]);
-            return Ok(true);
-        }
-        self.cursor.at = start;
-        Ok(true)
-    }
-
-    fn counted_object(&mut self) -> Result<Option<(crate::compile::plan::Change, usize)>, Reason> {
-        if !self.cursor.sees("@det* total? number|nombre|count of|de|d|total") {
-            return Ok(None);
-        }
-        self.counted()
-    }
-
     /// Takes over what the clause said, unless it contradicts what was said before.
     fn settle(&mut self, said: Said, start: usize) -> Result<(), Reason> {
         let Said { output, object, both, before, after, detail } = said;
@@ -313,8 +257,14 @@ impl Parser<'_> {
         }
         if surrounded {
             let Some(Output::Text(text)) = new.as_mut() else { return Err(self.unread(start)) };
-            // "la restituer suivie du résultat": the pronoun is not what follows it.
-            if object.is_some_and(|noun| noun.meaning == Meaning::Pronoun) && after.first() == text.first() {
+            // "the line followed by its summary" is the line itself; "la restituer suivie du résultat": the pronoun is
+            // not what follows it.
+            let is_item = object.is_some_and(|noun| match noun.meaning {
+                Meaning::Item => true,
+                Meaning::Pronoun => after.first() == text.first(),
+                _ => false,
+            });
+            if is_item {
                 *text = vec![self.draft.piece_of(0)];
             }
             text.splice(0..0, before);
@@ -346,42 +296,5 @@ impl Parser<'_> {
             (None, _) => Err(self.unread(start)),
             (Some(_), Some(_)) => Err(Reason::Conflict(self.cursor.typed(start, self.cursor.at).to_owned())),
         }
-    }
-
-    /// What a noun alone gives back; None when it speaks of what is given back anyway.
-    fn object_output(&self, noun: &Noun) -> Result<Option<Output>, Reason> {
-        let formatted = self.draft.output.is_some()
-            && (noun.plural || noun.meaning == Meaning::Pronoun || noun.meaning == Meaning::Newest);
-        if noun.meaning == Meaning::Formatted || formatted {
-            return Ok(None);
-        }
-        if noun.meaning == Meaning::Item && self.draft.split.is_some() && self.draft.newest() > 0 {
-            // "Output each line with …": the line stands for its whole entry.
-            return Ok(None);
-        }
-        // "the results" of several searches are all of them.
-        let results: Vec<usize> =
-            self.draft.made().filter(|value| self.draft.values[*value].kind == Kind::Result).collect();
-        if noun.plural
-            && noun.meaning == Meaning::Newest
-            && results.len() > 1
-            && results.last() == Some(&self.draft.newest())
-        {
-            let mut text = Text::new();
-            for value in results {
-                if !text.is_empty() {
-                    text.push(Piece::Literal("\n".to_owned()));
-                }
-                text.push(self.draft.piece_of(value));
-            }
-            return Ok(Some(Output::Text(text)));
-        }
-        let piece = self.draft.piece(noun).ok_or_else(|| Reason::UnknownName(noun.head.clone()))?;
-        if let Piece::Value(value) = piece
-            && self.draft.values[value].kind == Kind::Hidden
-        {
-            return Err(Reason::UnknownName(noun.head.clone()));
-        }
-        Ok(Some(Output::Text(vec![piece])))
     }
 }

@@ -186,6 +186,6 @@ impl Parser<'_> {
 }
 
 /// Between outputs, a comma or semicolon is followed by a blank, as people write it.
-fn as_output(separator: String) -> String {
+pub(super) fn as_output(separator: String) -> String {
     if separator == "," || separator == ";" { format!("{separator} ") } else { separator }
 }

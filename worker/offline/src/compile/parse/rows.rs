@@ -11,6 +11,9 @@ impl Parser<'_> {
     /// A quoted template, perhaps in a row with values: "'Model: ' followed by the reply".
     pub(super) fn quoted_row(&mut self, literal: bool) -> Result<Option<Text>, Reason> {
         let Some(raw) = self.cursor.quoted() else { return Ok(None) };
+        if !literal && let Some(lines) = self.quoted_lines(raw)? {
+            return Ok(Some(lines));
+        }
         let continues = self.row_goes_on();
         if !literal && !continues {
             // What a branch writes instead of an answer is a text unless it shows a value.
@@ -31,16 +34,17 @@ impl Parser<'_> {
     pub(super) fn row_tail(&mut self, text: &mut Text, mut chained: bool) -> Result<(), Reason> {
         loop {
             let start = self.cursor.at;
-            let link = self.cursor.eat_any(&["followed by|with", "suivi|suivie|suivis|suivies de|d|du|par", "+"]);
+            let link =
+                self.cursor.eat_any(&["followed by|with", "suivi|suivie|suivis|suivies de|d|du|par", "+"]);
             // "and" and "then" go on with the row only if a text or value follows, not a new clause.
-            let also = !link
-                && (self.cursor.eat("then|puis") || (chained && self.cursor.eat("and|et then|puis?")));
+            let also =
+                !link && (self.cursor.eat("then|puis") || (chained && self.cursor.eat("and|et then|puis?")));
             if !link && !also {
                 return Ok(());
             }
             match self.row_part() {
                 Ok(Some(part)) => {
-                    if self.cursor.eat_any(&ON_A_NEW_LINE) {
+                    if self.on_a_new_line() {
                         text.push(Piece::Literal("\n".to_owned()));
                     }
                     self.append(text, part);
@@ -56,6 +60,28 @@ impl Parser<'_> {
         }
     }
 
+    /// "'Q: [line]' and 'A: [result]' on separate lines": one below the other.
+    fn quoted_lines(&mut self, first: &str) -> Result<Option<Text>, Reason> {
+        let start = self.cursor.at;
+        let mut lines = vec![first];
+        while self.cursor.eat(",|and|et*")
+            && let Some(next) = self.cursor.quoted()
+        {
+            lines.push(next);
+        }
+        let set_apart = self.cursor.eat_any(&[
+            "on|in separate|two|three|different|distinct lines",
+            "each on|in its|their|a own|separate line",
+            "sur deux|trois|des lignes separees|distinctes|differentes?",
+            "chacun|chacune sur une|sa propre? ligne",
+        ]);
+        if lines.len() < 2 || !set_apart {
+            self.cursor.at = start;
+            return Ok(None);
+        }
+        template(&lines.join("\n"), &self.draft).map(Some)
+    }
+
     /// Whether a row follows its first text: "… followed by", "+", "then the answer".
     fn row_goes_on(&self) -> bool {
         let mut ahead = self.cursor;
@@ -65,6 +91,30 @@ impl Parser<'_> {
                 && (ahead.sees_quoted()
                     || (noun_phrase(&mut ahead, &aliases).is_some()
                         && (ahead.at_boundary() || ON_A_NEW_LINE.iter().any(|pattern| ahead.sees(pattern))))))
+    }
+
+    /// "(the line), then the answer": the row goes on with a value, not with a new clause.
+    pub(super) fn value_follows(&mut self) -> bool {
+        let mut ahead = self.cursor;
+        let aliases = self.draft.aliases();
+        let follows = ahead.eat_any(&[", then|puis", "then|puis"]) && {
+            let value = ahead.at;
+            noun_phrase(&mut ahead, &aliases).is_some_and(|noun| noun.each.is_none())
+                && (ahead.at_boundary() || ON_A_NEW_LINE.iter().any(|pattern| ahead.sees(pattern)))
+                && {
+                    ahead.at = value;
+                    true
+                }
+        };
+        if follows {
+            self.cursor = ahead;
+        }
+        follows
+    }
+
+    /// The part that was read stands on a line of its own.
+    pub(super) fn on_a_new_line(&mut self) -> bool {
+        self.cursor.eat_any(&ON_A_NEW_LINE)
     }
 
     /// Puts a part at the end of a text. Two values side by side are set apart, as where they are named together.

@@ -28,7 +28,9 @@ impl Parser<'_> {
         ]);
         if introduced && self.draft.ops.is_empty() {
             // "Given a list of questions, one per line".
-            if self.cursor.sees("@det* list|liste|series|suite of|de|d") && self.declared_content(None, start)? {
+            if self.cursor.sees("@det* list|liste|series|suite of|de|d")
+                && self.declared_content(None, start)?
+            {
                 return Ok(true);
             }
             self.cursor.eat("from|with?");
@@ -76,6 +78,16 @@ impl Parser<'_> {
             return Ok(true);
         }
         self.cursor.at = start;
+        // "Take a list of names, one per line".
+        if introduced && self.draft.ops.is_empty() {
+            self.cursor.at += 1;
+            if self.cursor.sees("@det* list|liste|series|suite of|de|d")
+                && self.declared_content(None, start)?
+            {
+                return Ok(true);
+            }
+            self.cursor.at = start;
+        }
         if introduced && self.plural_units(start)? {
             return Ok(true);
         }
@@ -107,8 +119,9 @@ impl Parser<'_> {
     /// "Take the user's input": nothing is said of it yet.
     fn whole_input(&mut self) -> bool {
         let start = self.cursor.at;
-        if self.cursor.eat("take|takes|read|reads|get|receive|receives|prends|prenez|prendre|lis|lisez|lire|recois|recevoir")
-            && eat_input(&mut self.cursor)
+        if self.cursor.eat(
+            "take|takes|read|reads|get|receive|receives|prends|prenez|prendre|lis|lisez|lire|recois|recevoir",
+        ) && eat_input(&mut self.cursor)
             && self.cursor.at_boundary()
         {
             return true;
@@ -214,7 +227,8 @@ impl Parser<'_> {
     /// ligne".
     fn declaration(&mut self) -> Result<bool, Reason> {
         const IS: &str = "is|are|holds|hold|contains|contain|has|lists|est|contient|comporte|represente|sont";
-        const GIVES: &str = "gives|provides|types|enters|sends|submits|writes|saisit|fournit|donne|entre|envoie|ecrit";
+        const GIVES: &str =
+            "gives|provides|types|enters|sends|submits|writes|saisit|fournit|donne|entre|envoie|ecrit";
         let start = self.cursor.at;
         if self.cursor.eat("@det* user|users|utilisateur|usager") {
             if self.cursor.eat(GIVES) && self.declared_content(None, start)? {
