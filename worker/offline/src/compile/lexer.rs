@@ -143,8 +143,8 @@ impl Lexer<'_> {
         if inner.is_empty() {
             return if open == '`' { None } else { Some((Kind::Quoted(String::new()), end + 1)) };
         }
-        // The blanks inside « » are typography, not text.
-        let inner = if open == '«' { inner.trim() } else { inner };
+        // The blanks inside « » and ‹ › are typography, not text.
+        let inner = if matches!(open, '«' | '‹') { inner.trim() } else { inner };
         Some((Kind::Quoted(unescape(inner)), end + 1))
     }
 
