@@ -12,6 +12,10 @@ async fn describe(stack: &Stack, description: &str, replies: impl IntoIterator<I
     stack.create_workflow(&json!({"description": description})).await
 }
 
+async fn version(stack: &Stack, workflow: &Value) -> Value {
+    stack.client().get(&format!("/workflows/{}/versions/1", stack::id(workflow))).await.expect(200)
+}
+
 fn prompts(stack: &Stack) -> Vec<String> {
     stack.anthropic.calls_for(Purpose::Generate).iter().map(tests::fakes::anthropic::Call::prompt).collect()
 }
@@ -30,6 +34,18 @@ async fn bad_code_then_good_is_ready_and_the_repair_was_told_what_is_wrong() {
     assert!(prompts[1].contains(misspelt.trim_end()), "{}", prompts[1]);
     let usage = &workflow["job"]["usage"];
     assert_eq!(usage["llm_requests"], 2, "{workflow:#}");
+    // Both attempts can be seen, with what was wrong and what they cost.
+    let version = version(&stack, &workflow).await;
+    assert_eq!((&version["rounds"], &version["model"]), (&json!(1), &json!("claude-opus-5-5")), "{version:#}");
+    assert!(version["prompt_version"].as_u64().is_some_and(|number| number > 0), "{version:#}");
+    let attempts = version["attempts"].as_array().expect("attempts");
+    assert_eq!(attempts.len(), 2, "{version:#}");
+    assert_eq!((&attempts[0]["code"], &attempts[1]["code"]), (&json!(misspelt), &json!(ECHO)));
+    assert_eq!(attempts[0]["findings"][0]["code"], "E_UNDEFINED_NAME", "{version:#}");
+    assert_eq!((&attempts[1]["findings"], &version["findings"]), (&json!([]), &json!([])), "{version:#}");
+    let tokens = |of: &Value| of["input_tokens"].as_u64().expect("a number");
+    assert!(attempts.iter().all(|attempt| tokens(attempt) > 0), "{version:#}");
+    assert_eq!(tokens(&version), attempts.iter().map(tokens).sum::<u64>());
     stack.finish().await;
 }
 
@@ -44,6 +60,9 @@ async fn three_programs_that_do_not_run_fail_the_workflow_with_their_findings() 
     assert!(error["message"].as_str().unwrap_or_default().contains("1. E_RESULT_NOT_JSON"), "{error:#}");
     assert_eq!(workflow["job"]["error"], *error, "{workflow:#}");
     assert_eq!(prompts(&stack).len(), 3);
+    let version = version(&stack, &workflow).await;
+    assert_eq!((&version["status"], &version["rounds"]), (&json!("failed"), &json!(2)), "{version:#}");
+    assert_eq!(version["attempts"].as_array().map(Vec::len), Some(3), "{version:#}");
     stack.finish().await;
 }
 
