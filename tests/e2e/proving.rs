@@ -36,7 +36,11 @@ async fn bad_code_then_good_is_ready_and_the_repair_was_told_what_is_wrong() {
     assert_eq!(usage["llm_requests"], 2, "{workflow:#}");
     // Both attempts can be seen, with what was wrong and what they cost.
     let version = version(&stack, &workflow).await;
-    assert_eq!((&version["rounds"], &version["model"]), (&json!(1), &json!("claude-opus-5-5")), "{version:#}");
+    assert_eq!(
+        (&version["rounds"], &version["model"]),
+        (&json!(1), &json!("claude-opus-5-5")),
+        "{version:#}"
+    );
     assert!(version["prompt_version"].as_u64().is_some_and(|number| number > 0), "{version:#}");
     let attempts = version["attempts"].as_array().expect("attempts");
     assert_eq!(attempts.len(), 2, "{version:#}");

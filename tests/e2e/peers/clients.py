@@ -59,9 +59,9 @@ def check_anthropic():
     for stop_reason in ("refusal", "max_tokens", "pause_turn", "model_context_window_exceeded"):
         assert client.messages.create(**QUESTION).stop_reason == stop_reason
     # A stream that reports an error, and one that is cut: neither is an answer.
-    broken = raises(anthropic.APIStatusError, lambda: streamed(client))
+    broken = raises(anthropic.APIStatusError, lambda: stream_to_its_end(client))
     assert "overloaded" in str(broken), broken
-    raises((anthropic.APIError, httpx2.HTTPError), lambda: streamed(client))
+    raises((anthropic.APIError, httpx2.HTTPError), lambda: stream_to_its_end(client))
     # A client that retries does so as the headers tell, and not when they tell it not to.
     patient = anthropic.Anthropic(api_key="key", base_url=ANTHROPIC_URL, max_retries=2, timeout=20)
     began = time.monotonic()
@@ -71,7 +71,7 @@ def check_anthropic():
     raises(anthropic.APITimeoutError, lambda: client.with_options(timeout=0.5).messages.create(**QUESTION))
 
 
-def streamed(client):
+def stream_to_its_end(client):
     with client.messages.stream(**QUESTION) as stream:
         return stream.get_final_message()
 

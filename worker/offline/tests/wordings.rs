@@ -10,7 +10,12 @@ const SEMICOLONS: &str = "alpha; beta";
 const COMMAS: &str = "alpha, beta";
 
 /// Description, input, result.
-const WORDED: [(&str, &str, &str); 107] = [
+const WORDED: [(&str, &str, &str); 108] = [
+    (
+        "Search each distinct line once. Output one block per line, in first-seen order, as 'line: result'.",
+        LINES,
+        "alpha: found(alpha)\nbeta: found(beta)",
+    ),
     (
         "For each sentence in the input, search the documents and then format the result as \"Q: [sentence]\\nA: [answer]\".",
         SENTENCES,

@@ -80,8 +80,9 @@ const PREAMBLES: [&str; 19] = [
 ];
 
 /// Where a clause stands among the others, said with more than one word.
-pub(super) const SEQUENCE: [&str; 9] = [
-    "at|in the? first|last|end",
+pub(super) const SEQUENCE: [&str; 10] = [
+    "at last|first",
+    "at|in the end|beginning",
     "to finish|begin|start",
     "tout d abord",
     "pour finir|terminer|commencer|conclure",
