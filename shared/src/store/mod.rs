@@ -23,7 +23,9 @@ mod replication;
 mod retention;
 mod script;
 mod state;
+mod submit;
 mod tenants;
+mod together;
 mod versions;
 mod webhook_secrets;
 mod workers;
@@ -48,10 +50,8 @@ pub use self::{
     keys::{KeyRecord, NewKey},
     made::Made,
     quotas::{DailyBudget, DailyLimits, DaySpent, Rate, Spending, Usage},
-    state::{
-        CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,
-        SubmitError, Submitted,
-    },
+    state::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer},
+    submit::{NewVersion, NewWorkflow, Submission, SubmitError, Submitted},
     tenants::TenantChange,
     versions::VersionView,
     workers::{Cells, REPORT_EVERY, WorkerReport},
@@ -154,6 +154,9 @@ pub struct Store {
     retention: Duration,
     bytes_max: u64,
     replicated: replication::Replication,
+    submits: together::Together,
+    finishes: together::Together,
+    writes: together::Together,
     clock: Arc<claim::RedisClock>,
     counters: Counters,
 }
@@ -172,15 +175,20 @@ impl Store {
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let address = config.url.as_str().into_connection_info()?;
         let client = redis::Client::open(address.set_tcp_settings(tcp_settings()))?;
+        let (connection, prefix) = (link::Link::new(client.clone()), config.shard.prefix());
+        let together = |script, header| together::Together::new(connection.clone(), script, &prefix, header);
         Ok(Self {
+            submits: together(&script::SUBMIT, submit::header(config.bytes_max)),
+            finishes: together(&script::FINISH, Vec::new()),
+            writes: together(&script::PROGRESS, Vec::new()),
             replicated: replication::Replication::new(
                 client.clone(),
-                format!("{}replicated", config.shard.prefix()),
+                format!("{prefix}replicated"),
                 config.wait_replicas,
             ),
-            keys: link::Link::new(client.clone()),
-            connection: link::Link::new(client),
-            prefix: config.shard.prefix(),
+            keys: link::Link::new(client),
+            connection,
+            prefix,
             lease: config.lease,
             retention: config.retention,
             bytes_max: config.bytes_max,

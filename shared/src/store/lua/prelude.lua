@@ -94,9 +94,13 @@ end
 -- One token of each kind is enough: whoever takes it claims, and claim puts it back while work remains.
 -- 'wake': there is work. 'wake_idle': there is work of a tenant that has nothing running, for which also the slots
 -- are there that workers keep.
+-- Nobody takes one while a script runs: each kind is looked after once.
+local woken = {}
 local function wake(queue, name)
   local key = queue_key(queue, name)
-  if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, 1) end
+  if woken[key] then return end
+  woken[key] = true
+  if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, '1') end
 end
 
 -- A tenant stands in the set while it has ready jobs and is not parked; the lowest score goes first: fewest
@@ -137,6 +141,11 @@ local function enqueue(queue, tenant, id, at_front)
   offer(queue, tenant)
 end
 
+local function enqueue_all(queue, tenant, ids)
+  redis.call('RPUSH', queue_key(queue, 'ready:' .. tenant), unpack(ids))
+  offer(queue, tenant)
+end
+
 local function count(queue, name, tenant, step)
   local key = queue_key(queue, name)
   if redis.call('HINCRBY', key, tenant, step) <= 0 then redis.call('HDEL', key, tenant) end
@@ -154,14 +163,13 @@ local function end_waiting(queue, tenant, id)
   redis.call('ZREM', queue_key(queue, 'due'), id)
 end
 
--- The attempt is over: its lease and its place among the tenant's running jobs are free.
-local function end_running(queue, tenant, id)
+-- So many attempts of the tenant are over: their places among its running jobs are free.
+local function end_attempts(queue, tenant, n)
   local set = queue_key(queue, 'tenants')
-  redis.call('ZREM', queue_key(queue, 'leases'), id)
-  count(queue, 'running', tenant, -1)
+  count(queue, 'running', tenant, -n)
   local score = tonumber(redis.call('ZSCORE', set, tenant) or '')
   if score then
-    score = math.max(0, score - TURNS)
+    score = math.max(0, score - n * TURNS)
     redis.call('ZADD', set, score, tenant)
     wake_for(queue, score)
   elseif queue ~= 'deliver' then
@@ -169,15 +177,40 @@ local function end_running(queue, tenant, id)
   end
 end
 
--- Events are numbered per job, capped, and announced; listeners read what they missed from the list. The caller may
--- give the number, and writes it into the record then.
+-- The attempt is over, and its lease.
+local function end_running(queue, tenant, id)
+  redis.call('ZREM', queue_key(queue, 'leases'), id)
+  end_attempts(queue, tenant, 1)
+end
+
+-- Events are numbered per job, kept in a capped list, and announced; listeners read what they missed. What the record
+-- says itself is not said again by an entry of the list, since version 2 of the record: that the job was accepted
+-- (created_at), began for the first time (began_at), and ended (finished_at). events_after tells it.
+local function event_text(seq, kind, at, data)
+  return '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. at .. ',"data":' .. data .. '}'
+end
+
+-- A message has a line for each event. A script that has many sets `news` to a table first, and publishes at its end.
+local news
+local function announce(id, seq, kind)
+  local line = id .. ' ' .. seq .. ' ' .. kind
+  if news then news[#news + 1] = line else redis.call('PUBLISH', P .. 'events', line) end
+end
+
+local function publish_news()
+  if #news > 0 then redis.call('PUBLISH', P .. 'events', table.concat(news, '\n')) end
+end
+
+-- The caller may give the number, and writes it into the record then.
 local function event(id, kind, data, now, seq)
   seq = seq or redis.call('HINCRBY', job_key(id), 'seq', 1)
   local key = job_key(id) .. ':events'
-  local events = redis.call('RPUSH', key, '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. now .. ',"data":' .. data .. '}')
+  local events = redis.call('RPUSH', key, event_text(seq, kind, now, data))
   if events > EVENTS_MAX then redis.call('LTRIM', key, -EVENTS_MAX, -1) end
-  redis.call('PUBLISH', P .. 'events', id .. ' ' .. seq .. ' ' .. kind)
+  announce(id, seq, kind)
 end
+
+local function end_data(err) return err == '' and '{}' or '{"error":' .. err .. '}' end
 
 -- Whether this try speaks for its workflow: one that is ready stays ready, and before that the latest try counts.
 local function speaks(workflow_key, version)
@@ -207,23 +240,46 @@ local function queue_delivery(id, tenant, now)
   enqueue('deliver', tenant, message)
 end
 
--- The one way into a final state. The caller has taken the job out of the queue or ended its attempt. `more`: fields
--- and values to be written with it.
-local function finalize(id, queue, tenant, status, err, now, more)
-  local key, fields = job_key(id), more or {}
-  local job = redis.call('HMGET', key, 'created_at', 'callback_url', 'workflow_id', 'version', 'seq')
-  local seq = tonumber(job[5] or 0) + 1
+-- The one way into a final state. The caller has taken the job out of the queue or ends its attempt. `job`: what its
+-- record says, see ENDING; `more`: fields and values to be written with it. What is left to do for all that end together
+-- is noted in `ends`, for note_ends, as soon as the job is final.
+local ENDING = { 'created_at', 'callback_url', 'workflow_id', 'version', 'seq', 'v' }
+local function end_record(ends, id, queue, tenant, status, err, now, job, more)
+  local fields, seq = more or {}, tonumber(job[5] or 0) + 1
   for _, value in ipairs({ 'status', status, 'finished_at', now, 'error', err }) do fields[#fields + 1] = value end
-  if queue ~= 'deliver' then fields[#fields + 1], fields[#fields + 2] = 'seq', seq end
-  redis.call('HSET', key, unpack(fields))
-  redis.call('ZADD', P .. 'finals', now, id)
+  if queue ~= 'deliver' then fields[#fields + 1], fields[#fields + 2] = 'seq', tostring(seq) end
+  redis.call('HSET', job_key(id), unpack(fields))
   local code = string.match(err, '"code":"([a-z_]+)"') or ''
-  tally('wf_jobs_finished_total{queue="' .. queue .. '",status="' .. status .. '",code="' .. code .. '"}')
-  observe('wf_job_duration_seconds', queue, { now - tonumber(job[1] or now) })
+  local took = now - tonumber(job[1] or now)
+  ends[#ends + 1] = { id = id, queue = queue, tenant = tenant, status = status, code = code, took = took }
   if queue == 'deliver' then return end
-  event(id, 'job.' .. status, err == '' and '{}' or '{"error":' .. err .. '}', now, seq)
+  local kind = 'job.' .. status
+  if job[6] == '1' then event(id, kind, end_data(err), now, seq) else announce(id, seq, kind) end
   if queue == 'generate' and status ~= 'succeeded' then fail_version(job[3], job[4], err, now) end
   if job[2] and job[2] ~= '' then queue_delivery(id, tenant, now) end
+end
+
+-- The end of these jobs is counted, and that of their retention begins to be waited for.
+local function note_ends(ends, now)
+  if #ends == 0 then return end
+  local finals, totals, durations = {}, {}, {}
+  for _, ended in ipairs(ends) do
+    local queue = ended.queue
+    local series = 'wf_jobs_finished_total{queue="' .. queue .. '",status="' .. ended.status .. '",code="' .. ended.code .. '"}'
+    finals[#finals + 1], finals[#finals + 2] = now, ended.id
+    totals[series] = (totals[series] or 0) + 1
+    durations[queue] = durations[queue] or {}
+    table.insert(durations[queue], ended.took)
+  end
+  redis.call('ZADD', P .. 'finals', unpack(finals))
+  for series, n in pairs(totals) do tally(series, n) end
+  for queue, took in pairs(durations) do observe('wf_job_duration_seconds', queue, took) end
+end
+
+local function finalize(id, queue, tenant, status, err, now)
+  local ends = {}
+  end_record(ends, id, queue, tenant, status, err, now, redis.call('HMGET', job_key(id), unpack(ENDING)))
+  note_ends(ends, now)
 end
 
 -- Cancels a job: one that waits at once, one that runs through its worker.
@@ -313,11 +369,13 @@ end
 -- When Redis was away or its clock stepped, live leases look expired (or dead ones alive). A gap of more than
 -- half a lease since the last tick tells; then nothing is reclaimed for one lease, so that owners can renew.
 local function reclaim_allowed(now, lease_ms)
-  local seen = tonumber(redis.call('GET', P .. 'last_seen') or now)
+  local noted = redis.call('MGET', P .. 'last_seen', P .. 'hold_until')
+  local seen, hold = tonumber(noted[1] or now), tonumber(noted[2] or 0)
   redis.call('SET', P .. 'last_seen', now)
   local gap = now - seen
   if gap > lease_ms / 2 or gap < -lease_ms / 2 then
-    redis.call('SET', P .. 'hold_until', now + lease_ms)
+    hold = now + lease_ms
+    redis.call('SET', P .. 'hold_until', hold)
     if gap < 0 then
       for _, queue in ipairs(QUEUES) do
         local leases, due = queue_key(queue, 'leases'), queue_key(queue, 'due')
@@ -326,7 +384,6 @@ local function reclaim_allowed(now, lease_ms)
       end
     end
   end
-  local hold = tonumber(redis.call('GET', P .. 'hold_until') or 0)
   if hold > now + lease_ms then hold = now + lease_ms; redis.call('SET', P .. 'hold_until', hold) end
   return now >= hold
 end
@@ -374,6 +431,8 @@ local function owns(id, fence)
 end
 
 -- What ARGV[at] = how many values, then field, value, ... say, behind `fields`; and the next index.
+local function after_fields(at) return at + tonumber(ARGV[at]) + 1 end
+
 local function fields_at(at, fields)
   local n = tonumber(ARGV[at])
   fields = fields or {}
@@ -386,4 +445,12 @@ local function set_fields(key, at)
   local fields, next_at = fields_at(at)
   if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
   return next_at
+end
+
+-- What one job of several makes of the script's way, as its answer: an error is that job's own. Each job is done whole
+-- before the next, so what failed half way is what would have failed alone.
+local function answer_of(work, at)
+  local done, told = pcall(work, at)
+  if done then return told end
+  return 'error ' .. (type(told) == 'table' and told.err or tostring(told))
 end
