@@ -38,7 +38,6 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-pub(crate) use self::claim::Wake;
 pub use self::{
     audit::{AuditEntry, Audited},
     claim::{Claim, ClaimAnswer, Claimant, Room},
@@ -57,6 +56,7 @@ pub use self::{
     workers::{Cells, REPORT_EVERY, WorkerReport},
     workflows::{ChangeAnswer, Labels, Version},
 };
+pub(crate) use self::{claim::Wake, together::until_still};
 use crate::{limits, metrics::Counters};
 
 /// 5 s: a peer that has acknowledged nothing for so long is gone; the connection is given up.

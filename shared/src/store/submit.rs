@@ -95,11 +95,7 @@ impl Store {
 
 /// What every call says before its jobs.
 pub(super) fn header(bytes_max: u64) -> Vec<String> {
-    vec![
-        millis(limits::IDEMPOTENCY_TTL).to_string(),
-        limits::VERSIONS_MAX.to_string(),
-        bytes_max.to_string(),
-    ]
+    vec![millis(limits::IDEMPOTENCY_TTL).to_string(), limits::VERSIONS_MAX.to_string(), bytes_max.to_string()]
 }
 
 fn arguments(submission: &Submission) -> Arguments {

@@ -143,8 +143,8 @@ impl Drop for Sending {
 impl Sending {
     async fn run(mut self) {
         loop {
-            // Those who ask at this very moment come along.
-            tokio::task::yield_now().await;
+            // Those who ask at this very moment come along: who was answered just now asks again at once.
+            until_still(|| self.shared.line().waiting.len()).await;
             let call = self.shared.next_call();
             if call.is_empty() {
                 self.ended = true;
@@ -160,6 +160,23 @@ impl Sending {
                 }),
             }
         }
+    }
+}
+
+/// 32 times at most others have their turn: a few microseconds each while they raise the count.
+const TURNS_MAX: usize = 32;
+
+/// Lets the other tasks have their turn until this count of what they do rises no more; nobody is waited for.
+pub(crate) async fn until_still(count: impl Fn() -> usize) {
+    let (mut last, mut still) = (count(), 0);
+    for _ in 0..TURNS_MAX {
+        tokio::task::yield_now().await;
+        let now = count();
+        still = if now > last { 0 } else { still + 1 };
+        if still == 2 {
+            return;
+        }
+        last = now;
     }
 }
 

@@ -66,10 +66,9 @@ struct New {
 }
 
 fn new() -> impl Strategy<Value = New> {
-    (0..TENANTS, any::<bool>(), 1..3_u32, prop::bool::weighted(0.1), prop::bool::weighted(0.2))
-        .prop_map(|(tenant, callback, max_attempts, again, keyed)| New {
-            tenant, callback, max_attempts, again, keyed,
-        })
+    (0..TENANTS, any::<bool>(), 1..3_u32, prop::bool::weighted(0.1), prop::bool::weighted(0.2)).prop_map(
+        |(tenant, callback, max_attempts, again, keyed)| New { tenant, callback, max_attempts, again, keyed },
+    )
 }
 
 /// Mostly one, sometimes several at the same moment.

@@ -49,7 +49,10 @@ impl Proxy {
                     let ((from, to), (from_server, to_server)) = (client.into_split(), server.into_split());
                     let (there, back) = (fate.clone(), fate);
                     let answers = AtomicU64::new(0);
-                    tokio::join!(carry(from, to_server, there, &counter), carry(from_server, to, back, &answers));
+                    tokio::join!(
+                        carry(from, to_server, there, &counter),
+                        carry(from_server, to, back, &answers)
+                    );
                 });
             }
         });

@@ -12,7 +12,9 @@ use shared::{
 
 use crate::{
     floor::wait_until,
-    ground::{Ground, execute, message_of, new_version, new_workflow, ready, succeeded, tenant, with_callback},
+    ground::{
+        Ground, execute, message_of, new_version, new_workflow, ready, succeeded, tenant, with_callback,
+    },
     proxy::Proxy,
     redis_server::RedisServer,
 };
@@ -105,7 +107,10 @@ async fn each_submit_of_a_call_has_the_answer_it_would_have_had_alone() {
         new(10),
     ];
     assert_eq!(told, expected);
-    assert!(matches!(answers[2], Err(SubmitError::KeyReused)) && matches!(answers[4], Err(SubmitError::UnknownWorkflow)));
+    assert!(
+        matches!(answers[2], Err(SubmitError::KeyReused))
+            && matches!(answers[4], Err(SubmitError::UnknownWorkflow))
+    );
     assert_eq!(ground.job(&acme, id_of(&submissions[9])).await.version, 2);
     assert_eq!(ground.job(&acme, id_of(&submissions[10])).await.version, 3);
     let today = ground.store.usage(&acme).await.unwrap();
@@ -129,7 +134,8 @@ async fn a_limit_is_met_in_the_middle_of_a_call() {
         let refused = matches!(answer, Err(SubmitError::QueueFull));
         assert_eq!(refused, number % 2 == 0 && number >= 6, "{number}: {answer:?}");
     }
-    let waiting: Vec<String> = submissions.iter().step_by(2).take(3).map(|job| job.job.id.to_string()).collect();
+    let waiting: Vec<String> =
+        submissions.iter().step_by(2).take(3).map(|job| job.job.id.to_string()).collect();
     assert_eq!(ground.waiting(Queue::Execute, &acme).await, waiting, "in the order in which they came");
     ground.assert_sound().await;
 }
@@ -139,7 +145,13 @@ async fn without_room_for_all_of_a_call_some_of_it_are_accepted() {
     let (mut ground, acme) = (ground().await, tenant("acme"));
     let workflow = warm(&ground, &acme).await;
     let info: String = ground.redis(&["INFO", "memory"]).await;
-    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse::<u64>().unwrap();
+    let used = info
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"))
+        .unwrap()
+        .trim()
+        .parse::<u64>()
+        .unwrap();
     ground.config.bytes_max = used + (2 << 20);
     ground.store = ground.another_store();
     let _: i64 = ground.redis(&["DEL", &ground.key("room")]).await;
@@ -178,9 +190,19 @@ async fn each_finish_of_a_call_has_the_answer_it_would_have_had_alone() {
     for _ in 0..5 {
         ground.submit(with_callback(execute(&acme, workflow))).await;
     }
-    let held: Vec<(EntryId, u64)> = ground.store.claim(Queue::Execute, "w", Room::of(5)).await.unwrap().jobs
-        .into_iter().map(|(job, claim)| (job.id, claim.fence)).collect();
-    let job = |at: usize| { let EntryId::Job(id) = held[at].0 else { panic!("a job") }; id };
+    let held: Vec<(EntryId, u64)> = ground
+        .store
+        .claim(Queue::Execute, "w", Room::of(5))
+        .await
+        .unwrap()
+        .jobs
+        .into_iter()
+        .map(|(job, claim)| (job.id, claim.fence))
+        .collect();
+    let job = |at: usize| {
+        let EntryId::Job(id) = held[at].0 else { panic!("a job") };
+        id
+    };
     assert!(ground.store.finish(held[0].0, held[0].1, &succeeded("0")).await.unwrap());
     let (message, sending) = ground.claim_one(Queue::Deliver).await;
     ground.store.cancel(&acme, job(3)).await.unwrap();
@@ -224,7 +246,11 @@ async fn a_job_that_fails_in_the_script_fails_no_other() {
     let submissions = [execute(&acme, workflow), execute(&acme, broken), execute(&acme, workflow)];
     let (answers, _) = submit_at_once(&ground, &submissions).await;
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
-    assert!(matches!(&answers[1], Err(SubmitError::Store(StoreError::Unavailable(told))) if told.contains("WRONGTYPE")), "{:?}", answers[1]);
+    assert!(
+        matches!(&answers[1], Err(SubmitError::Store(StoreError::Unavailable(told))) if told.contains("WRONGTYPE")),
+        "{:?}",
+        answers[1]
+    );
     assert_eq!(ground.field(submissions[1].job.id, "status").await, None);
     ground.assert_sound().await;
 
@@ -234,10 +260,16 @@ async fn a_job_that_fails_in_the_script_fails_no_other() {
     let finish = Finish { log: b"bye".to_vec(), ..succeeded("1") };
     let finishes = held.iter().map(|(job, claim)| ground.store.finish(job.id, claim.fence, &finish));
     let (answers, _) = at_once(&ground, finishes).await;
-    assert!(matches!(&answers[0], Err(StoreError::Unavailable(_))) && matches!(answers[1], Ok(true)), "{answers:?}");
+    assert!(
+        matches!(&answers[0], Err(StoreError::Unavailable(_))) && matches!(answers[1], Ok(true)),
+        "{answers:?}"
+    );
     ground.assert_sound().await;
     let _: i64 = ground.redis(&["DEL", &log]).await;
-    assert!(ground.store.finish(held[0].0.id, held[0].1.fence, &finish).await.unwrap(), "it is still its own");
+    assert!(
+        ground.store.finish(held[0].0.id, held[0].1.fence, &finish).await.unwrap(),
+        "it is still its own"
+    );
     ground.assert_sound().await;
 }
 
@@ -314,7 +346,9 @@ async fn when_the_answer_to_a_call_is_lost_each_of_its_jobs_is_found_by_trying_a
     let mut submissions: Vec<Submission> =
         (0..5).map(|n| keyed(execute(&acme, workflow), &format!("k{n}"), "f")).collect();
     let long = format!("\"{}\"", "x".repeat(2000));
-    submissions.iter_mut().for_each(|submission| submission.job.input.clone_from(&long));
+    for submission in &mut submissions {
+        submission.job.input.clone_from(&long);
+    }
     ground.server.pause();
     let before = proxy.carried();
     let cut = async {
@@ -326,7 +360,9 @@ async fn when_the_answer_to_a_call_is_lost_each_of_its_jobs_is_found_by_trying_a
     let finishes = held.iter().map(|(job, claim)| store.finish(job.id, claim.fence, &end));
     let submits = submissions.iter().map(|submission| store.submit(submission));
     let (submitted, finished, ()) = tokio::join!(join_all(submits), join_all(finishes), cut);
-    assert!(submitted.iter().all(|answer| matches!(answer, Err(SubmitError::Store(StoreError::Unavailable(_))))));
+    assert!(
+        submitted.iter().all(|answer| matches!(answer, Err(SubmitError::Store(StoreError::Unavailable(_)))))
+    );
     assert!(finished.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable(_)))));
     ground.server.resume();
     wait_until(async || ground.waiting(Queue::Execute, &acme).await.len() == 5).await;

@@ -120,11 +120,13 @@ local function write_down()
   redis.call('ZADD', queue_key(queue, 'leases'), unpack(leases))
   redis.call('ZREM', queue_key(queue, 'expiry'), unpack(ids))
   local served = {}
+  local fewer = {}
   for tenant, n in pairs(started) do
-    count(queue, 'queued', tenant, -n)
-    count(queue, 'running', tenant, n)
+    fewer[tenant] = -n
     served[#served + 1], served[#served + 2] = tenant, turns[tenant]
   end
+  count_all(queue, 'queued', fewer)
+  count_all(queue, 'running', started)
   redis.call('HSET', queue_key(queue, 'turn'), unpack(served))
   tally('wf_attempts_total{queue="' .. queue .. '"}', #ids)
   if #waits > 0 then observe('wf_job_wait_seconds', queue, waits) end
@@ -146,9 +148,23 @@ local function stand(it)
   table.insert(line, low, it)
 end
 
+-- Jobs of these tenants that run; `found` is what the set answers.
+local running = {}
+local function count_running(found)
+  if queue == 'deliver' then return end
+  local names = {}
+  for i = 1, #found, 2 do names[#names + 1] = found[i] end
+  for _, of in ipairs(LIMITED) do
+    for i, n in ipairs(redis.call('HMGET', queue_key(of, 'running'), unpack(names))) do
+      running[names[i]] = (running[names[i]] or 0) + tonumber(n or 0)
+    end
+  end
+end
+
 local function next_tenant()
   while not all_read and (not line[first] or before(last_read, line[first])) do
     local found = redis.call('ZRANGE', tenants, loaded, loaded + stretch - 1, 'WITHSCORES')
+    if #found > 0 then count_running(found) end
     for i = 1, #found, 2 do
       last_read = { tenant = found[i], score = tonumber(found[i + 1]), ids = {}, at = 0, taken = 0 }
       stand(last_read)
@@ -173,7 +189,7 @@ end
 local function seats_of(it)
   if not it.seats then
     local max = queue == 'deliver' and 0 or limit_of(it.tenant, 'running_max', ARGV[7])
-    it.seats = max == 0 and math.huge or max - count_of(it.tenant, 'running')
+    it.seats = max == 0 and math.huge or max - running[it.tenant]
   end
   return it.seats
 end

@@ -60,7 +60,7 @@ for _, ended in ipairs(ends) do
 end
 for queue, ids in pairs(leases) do
   redis.call('ZREM', queue_key(queue, 'leases'), unpack(ids))
-  for tenant, n in pairs(attempts[queue]) do end_attempts(queue, tenant, n) end
+  end_attempts(queue, attempts[queue])
 end
 note_ends(ends, now)
 publish_news()

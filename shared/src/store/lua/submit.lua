@@ -16,11 +16,16 @@ local now = clock()
 local now_text = tostring(now)
 
 -- What the jobs have in common is read once, and written once when all were looked at.
-local tenants, workflows, queues, inputs = {}, {}, {}, {}
+local job_keys, idempotency_keys = {}, {} -- by where the job begins
+local tenants, workflows, queues, inputs, named_tenants = {}, {}, {}, {}, {}
 
 local function of_tenant(tenant)
-  local it = tenants[tenant] or { index = {}, jobs = 0 }
-  tenants[tenant] = it
+  local it = tenants[tenant]
+  if not it then
+    it = { index = {}, jobs = 0 }
+    tenants[tenant] = it
+    named_tenants[#named_tenants + 1] = tenant
+  end
   return it
 end
 
@@ -33,15 +38,26 @@ local function of_workflow(workflow)
   return it
 end
 
+-- Jobs of a tenant that waited before; of all tenants that are named here, at once.
+local waiting
+local function waiting_of(tenant)
+  if not waiting then
+    waiting = {}
+    for _, queue in ipairs(LIMITED) do
+      for i, n in ipairs(redis.call('HMGET', queue_key(queue, 'queued'), unpack(named_tenants))) do
+        waiting[named_tenants[i]] = (waiting[named_tenants[i]] or 0) + tonumber(n or 0)
+      end
+    end
+  end
+  return waiting[tenant]
+end
+
 local function is_full(tenant, it, configured)
   it.limit = it.limit or redis.call('HGET', P .. 'tenant:' .. tenant, 'queued_max') or ''
   local max = tonumber(it.limit) or tonumber(configured)
   if max <= 0 then return false end
-  it.waiting = it.waiting or count_of(tenant, 'queued')
-  return it.waiting + it.jobs >= max
+  return waiting_of(tenant) + it.jobs >= max
 end
-
-local function idempotency_key_of(tenant, key) return P .. 'idem:' .. tenant .. ':' .. key end
 
 -- The job and the workflow that an idempotency key stands for, and the fingerprint of what was asked with it.
 local function known_as(key)
@@ -90,8 +106,8 @@ local function make_version(at, id, tenant, workflow, mode, fields_from)
 end
 
 -- What it is given, and where it stands in the indexes and in its queue, is written when all were looked at.
-local function place(id, queue, tenant, workflow, expires_at, input)
-  if input ~= '' then inputs[#inputs + 1], inputs[#inputs + 2] = job_key(id) .. ':input', input end
+local function place(at, id, queue, tenant, workflow, expires_at)
+  if ARGV[at + 8] ~= '' then inputs[#inputs + 1], inputs[#inputs + 2] = job_keys[at] .. ':input', ARGV[at + 8] end
   local mine, lines = of_tenant(tenant), queues[queue] or { expiry = {}, ready = {} }
   queues[queue] = lines
   mine.jobs = mine.jobs + 1
@@ -108,15 +124,15 @@ end
 local met, all_new = {}, false
 local function accept(at)
   local id, queue, tenant, workflow, key, mode = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 5], ARGV[at + 9]
-  local idempotency_key = idempotency_key_of(tenant, key)
-  local was_there = not all_new or met[job_key(id)] or met[idempotency_key]
-  met[job_key(id)], met[idempotency_key] = true, key ~= ''
+  local its_key, idempotency_key = job_keys[at], idempotency_keys[at] or ''
+  local was_there = not all_new or met[its_key] or met[idempotency_key]
+  met[its_key], met[idempotency_key] = true, key ~= ''
   if was_there and key ~= '' then
     local job, its_workflow, fingerprint = known_as(idempotency_key)
     if job and fingerprint ~= ARGV[at + 6] then return 'mismatch' end
     if job then return 'replayed ' .. job .. ' ' .. its_workflow end
   end
-  if was_there and redis.call('EXISTS', job_key(id)) == 1 then return 'replayed ' .. id .. ' ' .. workflow end
+  if was_there and redis.call('EXISTS', its_key) == 1 then return 'replayed ' .. id .. ' ' .. workflow end
   if mode ~= 'new_workflow' and of_workflow(workflow).owner ~= tenant then return 'no_workflow' end
   if mode == 'new_version' then
     local newest = redis.call('HGET', P .. 'wf:' .. workflow, 'last_version')
@@ -130,19 +146,25 @@ local function accept(at)
   local fields, next_at = fields_at(at + 12, { 'v', '2', 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow,
     'status', 'queued', 'lost', '0', 'attempt', '0', 'fence', '0', 'seq', '1', 'created_at', now_text,
     'expires_at', expires_at })
-  redis.call('HSET', job_key(id), unpack(fields))
+  redis.call('HSET', its_key, unpack(fields))
   if mode ~= 'execute' then make_version(at, id, tenant, workflow, mode, next_at) end
   if key ~= '' then
     redis.call('SET', idempotency_key, id .. ' ' .. workflow .. ' ' .. ARGV[at + 6], 'PX', idempotency_ttl)
   end
-  place(id, queue, tenant, workflow, expires_at, ARGV[at + 8])
+  place(at, id, queue, tenant, workflow, expires_at)
   return 'created'
 end
 
 local begins, named, at = {}, {}, 4
 while at <= #ARGV do
-  begins[#begins + 1], named[#named + 1] = at, job_key(ARGV[at])
-  if ARGV[at + 5] ~= '' then named[#named + 1] = idempotency_key_of(ARGV[at + 2], ARGV[at + 5]) end
+  local tenant, key = ARGV[at + 2], ARGV[at + 5]
+  of_tenant(tenant)
+  begins[#begins + 1], job_keys[at] = at, job_key(ARGV[at])
+  named[#named + 1] = job_keys[at]
+  if key ~= '' then
+    idempotency_keys[at] = P .. 'idem:' .. tenant .. ':' .. key
+    named[#named + 1] = idempotency_keys[at]
+  end
   local lists = ARGV[at + 9] == 'execute' and 1 or 3
   at = at + 12
   for _ = 1, lists do at = after_fields(at) end
@@ -163,10 +185,12 @@ for workflow, its in pairs(workflows) do
 end
 for queue, lines in pairs(queues) do
   redis.call('ZADD', queue_key(queue, 'expiry'), unpack(lines.expiry))
+  local more = {}
   for tenant, ready in pairs(lines.ready) do
-    count(queue, 'queued', tenant, #ready)
-    enqueue_all(queue, tenant, ready)
+    redis.call('RPUSH', queue_key(queue, 'ready:' .. tenant), unpack(ready))
+    more[tenant] = #ready
   end
+  offer(queue, count_all(queue, 'queued', more))
 end
 if room then redis.call('SET', P .. 'room', room) end
 return answers
