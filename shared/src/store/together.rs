@@ -163,17 +163,18 @@ impl Sending {
     }
 }
 
-/// 32 times at most others have their turn: a few microseconds each while they raise the count.
-const TURNS_MAX: usize = 32;
+/// 16 times at most others have their turn: a few microseconds each while they raise the count.
+const TURNS_MAX: usize = 16;
 
-/// Lets the other tasks have their turn until this count of what they do rises no more; nobody is waited for.
+/// Lets the other tasks have their turn until this count of what they do rises no more, or is as much as one call carries;
+/// nobody is waited for.
 pub(crate) async fn until_still(count: impl Fn() -> usize) {
     let (mut last, mut still) = (count(), 0);
     for _ in 0..TURNS_MAX {
         tokio::task::yield_now().await;
         let now = count();
         still = if now > last { 0 } else { still + 1 };
-        if still == 2 {
+        if still == 2 || now >= limits::BATCH_JOBS_MAX {
             return;
         }
         last = now;
@@ -243,5 +244,41 @@ impl Shared {
             command.arg(argument);
         }
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn arguments_come_out_as_they_went_in_the_empty_ones_too() {
+        let (mut first, mut second) = (Arguments::default(), Arguments::default());
+        first.push("");
+        first.push_shown(12);
+        second.push_bytes(b"\0\xff");
+        second.push_fields(&[("name", String::new())]);
+        first.append(&second);
+        first.push("é");
+        let expected: [&[u8]; 7] = [b"", b"12", b"\0\xff", b"2", b"name", b"", "é".as_bytes()];
+        assert_eq!(first.each().collect::<Vec<_>>(), expected);
+        assert_eq!(first.bytes(), expected.concat().len());
+    }
+
+    #[tokio::test]
+    async fn all_who_ask_one_after_the_other_at_the_same_moment_are_let_come() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        for turns in 0..5 {
+            tokio::spawn(async move {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+                ASKED.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        until_still(|| ASKED.load(Ordering::SeqCst)).await;
+        assert_eq!(ASKED.load(Ordering::SeqCst), 5);
     }
 }
