@@ -1,7 +1,8 @@
 //! The store: the only place that knows Redis keys and scripts.
 //!
 //! All of a tenant's keys share one hash tag with a shard number, so every script touches one slot. Each script
-//! is one state change of one job; nothing is ever written to a job outside of them. Reads are plain commands.
+//! is one state change, of one job or of several that came together (`together.rs`); nothing is ever written to a job
+//! outside of them. Reads are plain commands.
 //! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
 
 mod audit;

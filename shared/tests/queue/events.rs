@@ -85,7 +85,8 @@ async fn a_job_that_a_worker_of_an_older_version_carried_out_shows_each_event_on
         let _: i64 = ground.redis(&["RPUSH", &list, &entry]).await;
         let _: i64 = ground.redis(&["HSET", &key, "seq", seq]).await;
     }
-    let end = ["HSET", &key, "status", "succeeded", "finished_at", "1700000000000", "error", ""];
+    let at = "1700000000000";
+    let end = ["HSET", &key, "status", "succeeded", "started_at", at, "finished_at", at, "error", ""];
     let _: i64 = ground.redis(&end).await;
     for number in 0..=3 {
         let kinds = ["job.queued", "job.started", "job.succeeded"];

@@ -94,15 +94,16 @@ local function give(tenant, id)
     fence, turn = tonumber(last[1] or 0), tonumber(last[2] or 0)
   end
   fence, turn = fence + 1, turn + 1
-  local attempt, seq = tonumber(job[LOST] or 0) + 1, tonumber(job[SEQ] or 0) + 1
+  local attempt, seq = tonumber(job[LOST] or 0) + 1, tonumber(job[SEQ] or 1) + 1
   local fields = { 'status', 'running', 'fence', tostring(fence), 'attempt', tostring(attempt), 'worker', worker,
     'started_at', now_text }
   if queue ~= 'deliver' then
     fields[11], fields[12] = 'seq', tostring(seq)
     if job[V] ~= '1' and seq == 2 then
-      fields[13], fields[14] = 'began_at', now_text
       announce(id, seq, 'job.started')
     else
+      local times = redis.call('HMGET', key, 'began_at', 'started_at')
+      if job[V] ~= '1' and not times[1] and times[2] then fields[13], fields[14] = 'began_at', times[2] end
       event(id, 'job.started', '{"attempt":' .. attempt .. '}', now, seq)
     end
   end

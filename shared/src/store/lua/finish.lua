@@ -26,21 +26,25 @@ end
 local function finish(at)
   local id, status, err = ARGV[at], ARGV[at + 2], ARGV[at + 3]
   local key = job_key(id)
-  -- The first six as in ENDING.
-  local job = redis.call('HMGET', key, 'created_at', 'callback_url', 'workflow_id', 'version', 'seq', 'v', 'status',
-    'fence', 'queue', 'tenant', 'cancel_requested')
-  local is, queue = job[7], job[9]
-  if job[8] ~= ARGV[at + 1] then return 'stale' end
+  local read = redis.call('HMGET', key, 'created_at', 'callback_url', 'seq', 'v', 'status', 'fence', 'queue', 'tenant',
+    'cancel_requested')
+  local is, queue = read[5], read[7]
+  local job = { read[1], read[2], false, false, read[3], read[4] } -- as in ENDING
+  if read[6] ~= ARGV[at + 1] then return 'stale' end
   if is == 'succeeded' or is == 'failed' or is == 'cancelled' then return 'ok' end
   if is ~= 'running' then return 'stale' end
-  local cancelled = job[11] == '1'
+  local cancelled = read[9] == '1'
   if cancelled then status, err = 'cancelled', '' end
+  if queue == 'generate' then
+    local made = redis.call('HMGET', key, 'workflow_id', 'version')
+    job[3], job[4] = made[1], made[2]
+  end
   if ARGV[at + 6] ~= '' then redis.call('APPEND', key .. ':log', ARGV[at + 6]) end
   if not cancelled then
     if ARGV[at + 4] == '1' then results[#results + 1], results[#results + 2] = key .. ':result', ARGV[at + 5] end
     if queue == 'generate' then end_version(at, job[3] or '', job[4]) end
   end
-  end_record(ends, id, queue, job[10], status, err, now, job, (fields_at(at + 8)))
+  end_record(ends, id, queue, read[8], status, err, now, job, (fields_at(at + 8)))
   return 'ok'
 end
 

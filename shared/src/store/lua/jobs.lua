@@ -3,7 +3,8 @@
 
 -- Events are numbered per job, kept in a capped list, and announced; listeners read what they missed. What the record
 -- says itself is not said again by an entry of the list, since version 2 of the record: that the job was accepted
--- (created_at), began for the first time (began_at), and ended (finished_at). events_after tells it.
+-- (created_at), began for the first time (began_at, and started_at before there is another time), and ended (finished_at).
+-- events_after tells it.
 local function event_text(seq, kind, at, data)
   return '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. at .. ',"data":' .. data .. '}'
 end
@@ -28,7 +29,7 @@ local function event(id, kind, data, now, seq)
   announce(id, seq, kind)
 end
 
-local function end_data(err) return err == '' and '{}' or '{"error":' .. err .. '}' end
+local function end_data(err) return (err or '') == '' and '{}' or '{"error":' .. err .. '}' end
 
 -- Whether this try speaks for its workflow: one that is ready stays ready, and before that the latest try counts.
 local function speaks(workflow_key, version)
@@ -63,8 +64,9 @@ end
 -- is noted in `ends`, for note_ends, as soon as the job is final.
 local ENDING = { 'created_at', 'callback_url', 'workflow_id', 'version', 'seq', 'v' }
 local function end_record(ends, id, queue, tenant, status, err, now, job, more)
-  local fields, seq = more or {}, tonumber(job[5] or 0) + 1
-  for _, value in ipairs({ 'status', status, 'finished_at', now, 'error', err }) do fields[#fields + 1] = value end
+  local fields, seq = more or {}, tonumber(job[5] or 1) + 1
+  for _, value in ipairs({ 'status', status, 'finished_at', tostring(now) }) do fields[#fields + 1] = value end
+  if err ~= '' then fields[#fields + 1], fields[#fields + 2] = 'error', err end
   if queue ~= 'deliver' then fields[#fields + 1], fields[#fields + 2] = 'seq', tostring(seq) end
   redis.call('HSET', job_key(id), unpack(fields))
   local code = string.match(err, '"code":"([a-z_]+)"') or ''
@@ -80,11 +82,11 @@ end
 -- The end of these jobs is counted, and that of their retention begins to be waited for.
 local function note_ends(ends, now)
   if #ends == 0 then return end
-  local finals, totals, durations = {}, {}, {}
+  local finals, totals, durations, now_text = {}, {}, {}, tostring(now)
   for _, ended in ipairs(ends) do
     local queue = ended.queue
     local series = 'wf_jobs_finished_total{queue="' .. queue .. '",status="' .. ended.status .. '",code="' .. ended.code .. '"}'
-    finals[#finals + 1], finals[#finals + 2] = now, ended.id
+    finals[#finals + 1], finals[#finals + 2] = now_text, ended.id
     totals[series] = (totals[series] or 0) + 1
     durations[queue] = durations[queue] or {}
     table.insert(durations[queue], ended.took)
@@ -152,7 +154,7 @@ end
 local function expire(queue, id, now)
   local job = redis.call('HMGET', job_key(id), 'tenant', 'attempt', 'created_at')
   local waited = math.floor((now - tonumber(job[3])) / 1000)
-  local what = tonumber(job[2]) > 0 and 'to be tried again' or 'for a free worker'
+  local what = tonumber(job[2] or 0) > 0 and 'to be tried again' or 'for a free worker'
   end_waiting(queue, job[1], id)
   local told = 'The job expired after ' .. waited .. ' s: it was waiting ' .. what .. '.'
   finalize(id, queue, job[1], 'failed', problem('expired', told), now)

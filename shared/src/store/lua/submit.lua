@@ -142,10 +142,10 @@ local function accept(at)
   if is_full(tenant, of_tenant(tenant), ARGV[at + 7]) then return 'full' end
   if not has_room(RECORD_BYTES + tonumber(ARGV[at + 11])) then return 'no_room' end
 
+  -- What is not there of a record of version 2 has its first value: seq 1, lost and attempt 0.
   local expires_at = tostring(now + tonumber(ARGV[at + 4]))
   local fields, next_at = fields_at(at + 12, { 'v', '2', 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow,
-    'status', 'queued', 'lost', '0', 'attempt', '0', 'fence', '0', 'seq', '1', 'created_at', now_text,
-    'expires_at', expires_at })
+    'status', 'queued', 'fence', '0', 'created_at', now_text, 'expires_at', expires_at })
   redis.call('HSET', its_key, unpack(fields))
   if mode ~= 'execute' then make_version(at, id, tenant, workflow, mode, next_at) end
   if key ~= '' then
