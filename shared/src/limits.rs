@@ -153,6 +153,13 @@ pub const WORKSPACES_MAX: usize = 100;
 pub const WAKE_BLOCK_MAX: Duration = Duration::from_secs(1);
 /// 64 jobs in one claim: keeps the script under a millisecond.
 pub const CLAIM_BATCH_MAX: usize = 64;
+/// 64 submits, or ends of jobs, in one call: one to two milliseconds of script, in which nobody else is served.
+pub const BATCH_JOBS_MAX: usize = 64;
+/// 1 MiB in one such call: as much as the largest input or result, which goes alone then.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// 8 s for a write that waits until the call before it is answered: that one's timeout and most of its own, within
+/// the time of a request.
+pub const BATCH_ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 /// 500 leases in one renewal: about a millisecond of script.
 pub const RENEW_BATCH_MAX: usize = 500;
 /// 5 s: Redis answers in microseconds, and a burst that waits for a slow disk within a second or two; longer means it

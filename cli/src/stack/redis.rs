@@ -46,6 +46,8 @@ pub(super) async fn start(
     command.env_clear().arg("end-with-parent").arg(std::process::id().to_string()).arg("--").arg(program);
     command.args(["--port", "0", "--unixsocketperm", "700", "--unixsocket"]).arg(folder.socket());
     command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
+    // Records of jobs with fields of a few hundred bytes stay as small as those with shorter ones.
+    command.args(["--hash-max-listpack-value", "512"]);
     command.args(["--maxmemory-policy", "noeviction", "--daemonize", "no", "--dir"]).arg(folder.redis());
     // The folder stays locked until Redis has ended too, even if we are killed: two on one file would ruin it.
     command.stdin(Stdio::from(lock));

@@ -53,6 +53,13 @@ async fn measure(backlog: Option<usize>) -> Report {
 
 /// A Redis with its file as shipped, and the store on it with a lease that does not end.
 async fn ground() -> Ground {
-    let server = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let server = RedisServer::start(&[
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "always",
+        "--hash-max-listpack-value",
+        "512",
+    ]);
     Ground::on(Arc::new(server), Duration::from_secs(600)).await
 }

@@ -15,7 +15,7 @@ use super::{inbox::Inbox, leases::Leases, wake::TokenWait};
 use crate::{
     job::Queue,
     limits,
-    store::{Claimant, Room, Store, StoreError, Wake},
+    store::{Claimant, Room, Store, StoreError, Wake, until_still},
 };
 
 /// How one worker process serves one queue.
@@ -109,6 +109,8 @@ impl Fetcher {
             let answer = self.store.claim(self.consumer.queue, &self.consumer.worker, Room::NONE).await?;
             return Ok(Left { slots: 0, kept: 0, look_again_in: answer.look_again_in, paused });
         }
+        // Jobs that ended together leave their slots together: one claim fills them.
+        until_still(|| self.consumer.slots.available_permits()).await;
         let Consumer { queue, leases, kept, tenant_running_max, .. } = &self.consumer;
         let mut permits = self.free_slots();
         // The last free slots are the kept ones, whichever they are.

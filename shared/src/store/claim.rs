@@ -6,7 +6,6 @@
 //! what one gave whose answer was lost, the next one gives again.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -94,6 +93,30 @@ pub struct ClaimAnswer {
     pub jobs: Vec<(JobSpec, Claim)>,
 }
 
+/// What `claim.lua` reads of a record, in its order.
+const RECORD: [&str; 20] = [
+    "status",
+    "fence",
+    "attempt",
+    "lost",
+    "seq",
+    "v",
+    "created_at",
+    "expires_at",
+    "tenant",
+    "workflow_id",
+    "version",
+    "timeout_ms",
+    "max_attempts",
+    "callback_url",
+    "metadata",
+    "retry_of",
+    "subject",
+    "tries",
+    "traceparent",
+    "journal_bytes",
+];
+
 /// The clock of Redis, as far as this process knows it.
 #[derive(Debug, Default)]
 pub(super) struct RedisClock(Mutex<Option<(Timestamp, Instant)>>);
@@ -158,7 +181,7 @@ impl Store {
         self.clock.saw(now);
         let mut jobs = Vec::new();
         for claimed in reply {
-            match claimed_job(claimed, now) {
+            match claimed_job(claimed, queue, now) {
                 Ok(job) => jobs.push(job),
                 // Its attempts run out and it ends as `worker_lost`; other jobs go on.
                 Err(error) => {
@@ -189,10 +212,12 @@ impl Store {
     }
 }
 
-fn claimed_job(reply: Reply, now: Timestamp) -> Result<(JobSpec, Claim), StoreError> {
-    type Claimed = (String, u64, u32, String, HashMap<String, String>);
-    let (id, fence, attempt, input, fields): Claimed = take(Some(reply))?;
-    let fields = Fields(fields);
+fn claimed_job(reply: Reply, queue: Queue, now: Timestamp) -> Result<(JobSpec, Claim), StoreError> {
+    type Claimed = (String, u64, u32, String, Vec<Option<String>>);
+    let (id, fence, attempt, input, values): Claimed = take(Some(reply))?;
+    let fields = RECORD.into_iter().zip(values).filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let own = [("id".to_owned(), id.clone()), ("queue".to_owned(), queue.as_str().to_owned())];
+    let fields = Fields(fields.chain(own).collect());
     let spec =
         record::spec(&fields, input).map_err(|error| StoreError::Unreadable(format!("{id}: {error}")))?;
     let expires_at = fields.time("expires_at").filter(|at| at.as_millis() > 0);

@@ -209,9 +209,14 @@ impl Hub {
         }
     }
 
-    /// The message names a job, and the event with its number where it is about one.
+    /// A message may tell of several jobs, a line of each.
     fn wake(&self, message: &str) {
-        let mut words = message.split(' ');
+        message.lines().for_each(|line| self.wake_one(line));
+    }
+
+    /// The line names a job, and the event with its number where it is about one.
+    fn wake_one(&self, line: &str) {
+        let mut words = line.split(' ');
         let id = words.next().unwrap_or_default();
         let state = words.nth(1).and_then(|kind| kind.strip_prefix("job.")?.parse::<JobStatus>().ok());
         let _ = self.all.send(Some(id.to_owned())); // an error only says that nobody listens

@@ -1,7 +1,8 @@
 //! The store: the only place that knows Redis keys and scripts.
 //!
 //! All of a tenant's keys share one hash tag with a shard number, so every script touches one slot. Each script
-//! is one state change of one job; nothing is ever written to a job outside of them. Reads are plain commands.
+//! is one state change, of one job or of several that came together (`together.rs`); nothing is ever written to a job
+//! outside of them. Reads are plain commands.
 //! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
 
 mod audit;
@@ -23,7 +24,9 @@ mod replication;
 mod retention;
 mod script;
 mod state;
+mod submit;
 mod tenants;
+mod together;
 mod versions;
 mod webhook_secrets;
 mod workers;
@@ -36,7 +39,6 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
-pub(crate) use self::claim::Wake;
 pub use self::{
     audit::{AuditEntry, Audited},
     claim::{Claim, ClaimAnswer, Claimant, Room},
@@ -48,15 +50,14 @@ pub use self::{
     keys::{KeyRecord, NewKey},
     made::Made,
     quotas::{DailyBudget, DailyLimits, DaySpent, Rate, Spending, Usage},
-    state::{
-        CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,
-        SubmitError, Submitted,
-    },
+    state::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer},
+    submit::{NewVersion, NewWorkflow, Submission, SubmitError, Submitted},
     tenants::TenantChange,
     versions::VersionView,
     workers::{Cells, REPORT_EVERY, WorkerReport},
     workflows::{ChangeAnswer, Labels, Version},
 };
+pub(crate) use self::{claim::Wake, together::until_still};
 use crate::{limits, metrics::Counters};
 
 /// 5 s: a peer that has acknowledged nothing for so long is gone; the connection is given up.
@@ -154,6 +155,9 @@ pub struct Store {
     retention: Duration,
     bytes_max: u64,
     replicated: replication::Replication,
+    submits: together::Together,
+    finishes: together::Together,
+    writes: together::Together,
     clock: Arc<claim::RedisClock>,
     counters: Counters,
 }
@@ -172,15 +176,20 @@ impl Store {
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let address = config.url.as_str().into_connection_info()?;
         let client = redis::Client::open(address.set_tcp_settings(tcp_settings()))?;
+        let (connection, prefix) = (link::Link::new(client.clone()), config.shard.prefix());
+        let together = |script, header| together::Together::new(connection.clone(), script, &prefix, header);
         Ok(Self {
+            submits: together(&script::SUBMIT, submit::header(config.bytes_max)),
+            finishes: together(&script::FINISH, Vec::new()),
+            writes: together(&script::PROGRESS, Vec::new()),
             replicated: replication::Replication::new(
                 client.clone(),
-                format!("{}replicated", config.shard.prefix()),
+                format!("{prefix}replicated"),
                 config.wait_replicas,
             ),
-            keys: link::Link::new(client.clone()),
-            connection: link::Link::new(client),
-            prefix: config.shard.prefix(),
+            keys: link::Link::new(client),
+            connection,
+            prefix,
             lease: config.lease,
             retention: config.retention,
             bytes_max: config.bytes_max,

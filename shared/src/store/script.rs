@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::LazyLock};
 
 use redis::Script;
 
-const PRELUDE: &str = include_str!("lua/prelude.lua");
+const PRELUDE: &str = concat!(include_str!("lua/prelude.lua"), include_str!("lua/jobs.lua"));
 
 fn assemble(body: &str) -> Script {
     Script::new(&body.replace("--@prelude", &used_by(body)))

@@ -2,84 +2,11 @@
 
 use std::time::Duration;
 
-use super::{DailyLimits, DaySpent, Spending, Store, StoreError, script};
+use super::{DailyLimits, DaySpent, Spending, Store, StoreError, script, together::Arguments};
 use crate::{
-    id::{JobId, TenantId, WorkflowId},
-    job::{EntryId, JobError, JobSpec, JobStatus, Replay, Sandbox, Usage},
-    limits,
-    workflow::Source,
+    id::{JobId, TenantId},
+    job::{EntryId, JobError, JobStatus, Replay, Sandbox, Usage},
 };
-
-/// A job to be accepted, with what has to come into being together with it.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// The job.
-    pub job: JobSpec,
-    /// The new workflow or version it will write; none for an execution.
-    pub creates: Option<NewVersion>,
-    /// The client's key, with a fingerprint of what it asked.
-    pub idempotency: Option<(String, String)>,
-    /// How many jobs of the tenant may wait, unless its own record says otherwise; 0 for no limit.
-    pub queued_max: u64,
-}
-
-/// A version to be made, with its workflow when that is new too.
-#[derive(Debug, Clone)]
-pub struct NewVersion {
-    /// Where its program comes from.
-    pub source: Source,
-    /// The workflow, when it is new.
-    pub workflow: Option<NewWorkflow>,
-    /// The newest version the client knows; the submission is refused when there is a newer one.
-    pub after: Option<u32>,
-    /// Every question of the workflow with its answer; empty leaves what is noted.
-    pub answers: Vec<(String, String)>,
-}
-
-/// A workflow to be made.
-#[derive(Debug, Clone)]
-pub struct NewWorkflow {
-    /// A title; empty to take one from the program.
-    pub name: String,
-    /// What it shall do.
-    pub description: String,
-    /// The client's own labels, as a JSON object.
-    pub metadata: String,
-}
-
-/// A job was accepted, now or before under the same idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submitted {
-    /// The job.
-    pub job_id: JobId,
-    /// Its workflow.
-    pub workflow_id: WorkflowId,
-    /// It was accepted before.
-    pub replayed: bool,
-}
-
-/// Why a job was not accepted.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SubmitError {
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was used for another request")]
-    KeyReused,
-    /// The workflow does not exist (any more).
-    #[error("the workflow does not exist")]
-    UnknownWorkflow,
-    /// The workflow has newer versions than the client knows.
-    #[error("the workflow has changed")]
-    Changed,
-    /// The workflow has as many versions as it may.
-    #[error("too many versions")]
-    TooManyVersions,
-    /// The tenant has as many jobs waiting as it may.
-    #[error("too many jobs are waiting")]
-    QueueFull,
-    /// Redis did not take it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// How a lease is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,48 +93,6 @@ pub enum CancelAnswer {
 }
 
 impl Store {
-    /// Accepts a job: all of it or nothing, once per idempotency key.
-    pub async fn submit(&self, submission: &Submission) -> Result<Submitted, SubmitError> {
-        let job = &submission.job;
-        let workflow = job.workflow_id.map(|id| id.to_string()).unwrap_or_default();
-        let mode = match &submission.creates {
-            None => "execute",
-            Some(NewVersion { workflow: None, .. }) => "new_version",
-            Some(NewVersion { workflow: Some(_), .. }) => "new_workflow",
-        };
-        let newest = submission.creates.as_ref().and_then(|new| new.after);
-        let (key, fingerprint) = submission.idempotency.clone().unwrap_or_default();
-        let mut call = script::SUBMIT.prepare_invoke();
-        call.key(&self.prefix)
-            .arg(job.id.to_string())
-            .arg(job.queue.as_str())
-            .arg(job.tenant.as_str())
-            .arg(workflow)
-            .arg(millis(job.expires_in))
-            .arg(key)
-            .arg(fingerprint)
-            .arg(millis(limits::IDEMPOTENCY_TTL))
-            .arg(submission.queued_max)
-            .arg(&job.input)
-            .arg(mode)
-            .arg(newest.map(|version| version.to_string()).unwrap_or_default())
-            .arg(limits::VERSIONS_MAX)
-            .arg(self.bytes_max);
-        push_fields(&mut call, &job_fields(job));
-        if let Some(new) = &submission.creates {
-            push_fields(&mut call, &workflow_fields(new));
-            let code = job.decode_input::<crate::job::GenerateInput>().ok().and_then(|input| input.code);
-            let mut version = vec![("source", source_name(new.source).to_owned())];
-            version.extend(code.map(|code| ("code", code)));
-            push_fields(&mut call, &version);
-        }
-        let answer: Vec<String> =
-            call.invoke_async(&mut self.connection.clone()).await.map_err(StoreError::from)?;
-        let submitted = submitted(&answer)?;
-        self.replicated.wait().await?;
-        Ok(submitted)
-    }
-
     /// Extends leases; answers in the same order.
     pub async fn renew(&self, held: &[(EntryId, u64)]) -> Result<Vec<RenewAnswer>, StoreError> {
         let mut call = script::RENEW.prepare_invoke();
@@ -233,19 +118,20 @@ impl Store {
         progress: &Progress,
         journal_bytes_max: u64,
     ) -> Result<ProgressAnswer, StoreError> {
-        let mut call = script::PROGRESS.prepare_invoke();
-        call.key(&self.prefix).arg(id.to_string()).arg(fence).arg(&progress.log).arg(journal_bytes_max);
-        call.arg(progress.number).arg(progress.events.len() * 2);
-        for (kind, data) in &progress.events {
-            call.arg(*kind).arg(data);
+        let mut asked = Arguments::default();
+        asked.push_shown(id);
+        asked.push_shown(fence);
+        asked.push_bytes(&progress.log);
+        asked.push_shown(journal_bytes_max);
+        asked.push_shown(progress.number);
+        asked.push_fields(&progress.events);
+        asked.push_fields(&progress.journal);
+        asked.push_shown(progress.limits.tool_calls);
+        asked.push_shown(progress.limits.tokens);
+        for amount in progress.spending.arguments() {
+            asked.push_shown(amount);
         }
-        call.arg(progress.journal.len() * 2);
-        for (key, entry) in &progress.journal {
-            call.arg(key).arg(entry);
-        }
-        call.arg(progress.limits.tool_calls).arg(progress.limits.tokens);
-        call.arg(&progress.spending.arguments());
-        let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
+        let answer = self.writes.ask(asked).await?;
         match answer.as_str() {
             "ok" => Ok(ProgressAnswer::Recorded),
             "cancel" => Ok(ProgressAnswer::Cancel),
@@ -269,20 +155,19 @@ impl Store {
         job.extend(finish.sandbox.as_ref().map(|sandbox| ("sandbox", to_json(sandbox))));
         job.extend(finish.replay.as_ref().map(|replay| ("replay", to_json(replay))));
         job.extend(finish.provider.clone().map(|provider| ("provider", provider)));
-        let mut call = script::FINISH.prepare_invoke();
-        call.key(&self.prefix)
-            .arg(id.to_string())
-            .arg(fence)
-            .arg(status.as_str())
-            .arg(finish.error.as_ref().map(to_json).unwrap_or_default())
-            .arg(u8::from(finish.result.is_some()))
-            .arg(finish.result.as_deref().unwrap_or_default())
-            .arg(&finish.log)
-            .arg(u8::from(finish.becomes_current));
-        push_fields(&mut call, &job);
-        push_fields(&mut call, &finish.workflow);
-        push_fields(&mut call, &finish.version);
-        let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
+        let mut asked = Arguments::default();
+        asked.push_shown(id);
+        asked.push_shown(fence);
+        asked.push(status.as_str());
+        asked.push(&finish.error.as_ref().map(to_json).unwrap_or_default());
+        asked.push(if finish.result.is_some() { "1" } else { "0" });
+        asked.push(finish.result.as_deref().unwrap_or_default());
+        asked.push_bytes(&finish.log);
+        asked.push(if finish.becomes_current { "1" } else { "0" });
+        for fields in [&job, &finish.workflow, &finish.version] {
+            asked.push_fields(fields);
+        }
+        let answer = self.finishes.ask(asked).await?;
         owned(&answer)
     }
 
@@ -333,61 +218,6 @@ fn owned(answer: &str) -> Result<bool, StoreError> {
     }
 }
 
-fn job_fields(job: &JobSpec) -> Vec<(&'static str, String)> {
-    let mut fields = vec![
-        ("version", job.version.to_string()),
-        ("timeout_ms", millis(job.timeout).to_string()),
-        ("max_attempts", job.max_attempts.to_string()),
-    ];
-    if !job.metadata.is_empty() {
-        fields.push(("metadata", to_json(&job.metadata)));
-    }
-    fields.extend(job.callback_url.as_ref().map(|url| ("callback_url", url.to_string())));
-    fields.extend(job.trace.map(|trace| ("traceparent", trace.to_string())));
-    fields.extend(job.retry_of.map(|id| ("retry_of", id.to_string())));
-    fields
-}
-
-fn workflow_fields(new: &NewVersion) -> Vec<(&'static str, String)> {
-    let Some(workflow) = &new.workflow else {
-        let answered = (!new.answers.is_empty()).then(|| ("answers", to_json(&new.answers)));
-        return answered.into_iter().collect();
-    };
-    vec![
-        ("name", workflow.name.clone()),
-        ("description", workflow.description.clone()),
-        ("metadata", workflow.metadata.clone()),
-    ]
-}
-
-fn source_name(source: Source) -> &'static str {
-    match source {
-        Source::Generated => "generated",
-        Source::Edited => "edited",
-        Source::Supplied => "supplied",
-    }
-}
-
-fn submitted(answer: &[String]) -> Result<Submitted, SubmitError> {
-    let id = |at: usize| answer.get(at).map(String::as_str).unwrap_or_default();
-    match id(0) {
-        "created" | "replayed" => Ok(Submitted {
-            job_id: id(1).parse().map_err(|_| unexpected(id(1)))?,
-            workflow_id: id(2).parse().map_err(|_| unexpected(id(2)))?,
-            replayed: id(0) == "replayed",
-        }),
-        "mismatch" => Err(SubmitError::KeyReused),
-        "no_workflow" => Err(SubmitError::UnknownWorkflow),
-        "changed" => Err(SubmitError::Changed),
-        "versions" => Err(SubmitError::TooManyVersions),
-        "full" => Err(SubmitError::QueueFull),
-        "no_room" => {
-            Err(StoreError::Unavailable("its memory is full of jobs that have not ended".to_owned()).into())
-        }
-        other => Err(unexpected(other).into()),
-    }
-}
-
 pub(super) fn push_fields(call: &mut redis::ScriptInvocation<'_>, fields: &[(&'static str, String)]) {
     call.arg(fields.len() * 2);
     for (name, value) in fields {
@@ -395,7 +225,7 @@ pub(super) fn push_fields(call: &mut redis::ScriptInvocation<'_>, fields: &[(&'s
     }
 }
 
-fn to_json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("plain data serialises")
 }
 

@@ -5,11 +5,12 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use proptest::{prelude::*, sample::Index, test_runner::Config};
 use shared::{
     id::{TenantId, WorkflowId},
     job::{EntryId, ErrorCode, JobError, JobStatus, Queue},
-    store::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer, Room, SubmitError},
+    store::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer, Room, Submission, SubmitError},
 };
 
 use crate::{
@@ -22,11 +23,8 @@ const QUEUES: [Queue; 2] = [Queue::Execute, Queue::Deliver];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Submit {
-        tenant: usize,
-        callback: bool,
-        max_attempts: u32,
-    },
+    /// At the same moment: they go together.
+    Submit(Vec<New>),
     Claim {
         queue: usize,
         n: usize,
@@ -40,10 +38,8 @@ enum Step {
     },
     Renew(Index),
     Progress(Index),
-    Finish {
-        attempt: Index,
-        fails: bool,
-    },
+    /// At the same moment, any attempt any number of times; whether it failed.
+    Finish(Vec<(Index, bool)>),
     RetryLater {
         attempt: Index,
         delayed: bool,
@@ -57,18 +53,39 @@ enum Step {
     Tick,
 }
 
+/// A job to be submitted.
+#[derive(Debug, Clone)]
+struct New {
+    tenant: usize,
+    callback: bool,
+    max_attempts: u32,
+    /// The one submitted before it comes once more, as after a lost answer, in its place.
+    again: bool,
+    /// Under the one idempotency key that the tenant uses again and again.
+    keyed: bool,
+}
+
+fn new() -> impl Strategy<Value = New> {
+    (0..TENANTS, any::<bool>(), 1..3_u32, prop::bool::weighted(0.1), prop::bool::weighted(0.2)).prop_map(
+        |(tenant, callback, max_attempts, again, keyed)| New { tenant, callback, max_attempts, again, keyed },
+    )
+}
+
+/// Mostly one, sometimes several at the same moment.
+fn some<T: std::fmt::Debug>(of: impl Strategy<Value = T> + Clone) -> impl Strategy<Value = Vec<T>> {
+    prop_oneof![2 => prop::collection::vec(of.clone(), 1), 1 => prop::collection::vec(of, 2..8)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let index = any::<Index>;
     prop_oneof![
-        4 => (0..TENANTS, any::<bool>(), 1..3_u32).prop_map(|(tenant, callback, max_attempts)| Step::Submit {
-            tenant, callback, max_attempts
-        }),
+        4 => some(new().boxed()).prop_map(Step::Submit),
         5 => (0..2_usize, 0..4_usize, 0..3_usize).prop_map(|(queue, n, kept)| Step::Claim { queue, n, kept }),
         2 => (0..TENANTS, 0..4_usize, 0..6_usize)
             .prop_map(|(tenant, running, queued)| Step::Limit { tenant, running, queued }),
         2 => index().prop_map(Step::Renew),
         2 => index().prop_map(Step::Progress),
-        4 => (index(), any::<bool>()).prop_map(|(attempt, fails)| Step::Finish { attempt, fails }),
+        4 => some((index(), any::<bool>())).prop_map(Step::Finish),
         4 => (index(), any::<bool>(), any::<bool>())
             .prop_map(|(attempt, delayed, counts)| Step::RetryLater { attempt, delayed, counts }),
         2 => index().prop_map(Step::Cancel),
@@ -118,6 +135,8 @@ struct Model {
     turns: [u64; 2],
     /// They hold for client jobs, which are of queue 0.
     limits: [Limits; TENANTS],
+    /// The job that the tenant's idempotency key stands for.
+    keys: [Option<EntryId>; TENANTS],
 }
 
 impl Model {
@@ -252,31 +271,19 @@ impl Check {
             lines: Default::default(),
             turns: [0, 0],
             limits: Default::default(),
+            keys: [None; TENANTS],
         };
         Self { ground, tenants, model }
     }
 
     async fn take(&mut self, step: Step) {
         match step {
-            Step::Submit { tenant, callback, max_attempts } => {
-                let (name, workflow) = &self.tenants[tenant];
-                let mut submission = execute(name, *workflow);
-                submission.job.max_attempts = max_attempts;
-                let submission = if callback { with_callback(submission) } else { submission };
-                let id = submission.job.id;
-                if self.model.is_full(tenant) {
-                    let answer = self.ground.store.submit(&submission).await;
-                    assert!(matches!(answer, Err(SubmitError::QueueFull)), "{answer:?}");
-                    return;
-                }
-                self.ground.submit(submission).await;
-                self.model.add(Job { max_attempts, callback, ..waiting(id, tenant) });
-            }
+            Step::Submit(jobs) => self.submit(jobs).await,
             Step::Claim { queue, n, kept } => self.claim(queue, n, kept).await,
             Step::Limit { tenant, running, queued } => self.limit(tenant, running, queued).await,
             Step::Renew(index) => self.renew(index).await,
             Step::Progress(index) => self.progress(index).await,
-            Step::Finish { attempt, fails } => self.finish(attempt, fails).await,
+            Step::Finish(ends) => self.finish(ends).await,
             Step::RetryLater { attempt, delayed, counts } => self.retry_later(attempt, delayed, counts).await,
             Step::Cancel(index) => self.cancel(index).await,
             Step::Tick => {
@@ -284,6 +291,39 @@ impl Check {
                 self.model.limits.iter_mut().for_each(|limits| limits.parked = false);
             }
             Step::LeaseEnds(_) | Step::WaitEnds(_) | Step::ComesDue(_) => self.time_passes(step).await,
+        }
+    }
+
+    async fn submit(&mut self, jobs: Vec<New>) {
+        let mut submissions: Vec<(New, Submission)> = Vec::new();
+        for new in jobs {
+            let (name, workflow) = &self.tenants[new.tenant];
+            let mut submission = execute(name, *workflow);
+            submission.job.max_attempts = new.max_attempts;
+            submission.idempotency = new.keyed.then(|| ("key".to_owned(), "f".to_owned()));
+            let submission = if new.callback { with_callback(submission) } else { submission };
+            let before = submissions.last().filter(|_| new.again).cloned();
+            submissions.push(before.unwrap_or((new, submission)));
+        }
+        let answers = join_all(submissions.iter().map(|(_, job)| self.ground.store.submit(job))).await;
+        for ((new, submission), answer) in submissions.into_iter().zip(answers) {
+            let id = submission.job.id;
+            let there = self.model.jobs.iter().find(|job| job.id == id).map(|job| job.id);
+            let keyed = new.keyed.then(|| self.model.keys[new.tenant]).flatten();
+            if let Some(first) = keyed.or(there) {
+                let answer = answer.expect("it is there");
+                assert_eq!((EntryId::Job(answer.job_id), answer.replayed), (first, true));
+            } else if self.model.is_full(new.tenant) {
+                assert!(matches!(answer, Err(SubmitError::QueueFull)), "{answer:?}");
+            } else {
+                let answer = answer.expect("it is taken");
+                assert_eq!((EntryId::Job(answer.job_id), answer.replayed), (id, false));
+                let New { tenant, callback, max_attempts, keyed, .. } = new;
+                self.model.add(Job { max_attempts, callback, ..waiting(id, tenant) });
+                if keyed {
+                    self.model.keys[tenant] = Some(id);
+                }
+            }
         }
     }
 
@@ -333,19 +373,26 @@ impl Check {
         assert_eq!(self.ground.store.progress(job.id, attempt.1, &progress, 0).await.unwrap(), expected);
     }
 
-    async fn finish(&mut self, index: Index, fails: bool) {
-        let Some(attempt) = self.model.pick_attempt(index) else { return };
-        let job = self.model.jobs[attempt.0].clone();
-        let error = fails.then(|| JobError::new(ErrorCode::PythonError, "no"));
-        let finish = if fails { Finish { error, ..Finish::default() } } else { succeeded("1") };
-        let taken = self.ground.store.finish(job.id, attempt.1, &finish).await.unwrap();
-        let current = self.model.is_current(attempt);
-        let repeated = job.status.is_final() && job.fence == attempt.1;
-        assert_eq!(taken, current || repeated);
-        if current {
-            self.model.stop_running(attempt.0);
-            let status = if fails { JobStatus::Failed } else { JobStatus::Succeeded };
-            self.model.end(attempt.0, if job.cancel_requested { JobStatus::Cancelled } else { status });
+    async fn finish(&mut self, ends: Vec<(Index, bool)>) {
+        let picked = |(index, fails)| self.model.pick_attempt(index).map(|attempt| (attempt, fails));
+        let ends: Vec<((usize, u64), bool)> = ends.into_iter().filter_map(picked).collect();
+        let finishes = ends.iter().map(|&((job, fence), fails)| {
+            let (store, id) = (&self.ground.store, self.model.jobs[job].id);
+            let error = fails.then(|| JobError::new(ErrorCode::PythonError, "no"));
+            let finish = if fails { Finish { error, ..Finish::default() } } else { succeeded("1") };
+            async move { store.finish(id, fence, &finish).await.unwrap() }
+        });
+        let taken = join_all(finishes).await;
+        for ((attempt, fails), taken) in ends.into_iter().zip(taken) {
+            let job = self.model.jobs[attempt.0].clone();
+            let current = self.model.is_current(attempt);
+            let repeated = job.status.is_final() && job.fence == attempt.1;
+            assert_eq!(taken, current || repeated);
+            if current {
+                self.model.stop_running(attempt.0);
+                let status = if fails { JobStatus::Failed } else { JobStatus::Succeeded };
+                self.model.end(attempt.0, if job.cancel_requested { JobStatus::Cancelled } else { status });
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod attempt;
 mod cancel;
 mod claim;
 mod crash;
+mod events;
 mod fairness;
 mod finish;
 mod floor;

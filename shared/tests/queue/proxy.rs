@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::{
@@ -24,6 +27,8 @@ pub struct Proxy {
     socket: Arc<Mutex<String>>,
     /// Of the connections there are; new ones begin to be carried.
     fate: Arc<Mutex<watch::Sender<Fate>>>,
+    /// Bytes that reached Redis.
+    carried: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -32,24 +37,34 @@ impl Proxy {
         let address = listener.local_addr().expect("an address");
         let socket = Arc::new(Mutex::new(socket));
         let fate = Arc::new(Mutex::new(watch::channel(Fate::Carried).0));
-        let (leads_to, fates) = (socket.clone(), fate.clone());
+        let carried = Arc::new(AtomicU64::new(0));
+        let (leads_to, fates, counter) = (socket.clone(), fate.clone(), carried.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let socket = leads_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let fate = fates.lock().unwrap_or_else(PoisonError::into_inner).subscribe();
+                let counter = counter.clone();
                 tokio::spawn(async move {
                     let Ok(server) = UnixStream::connect(&socket).await else { return };
                     let ((from, to), (from_server, to_server)) = (client.into_split(), server.into_split());
                     let (there, back) = (fate.clone(), fate);
-                    tokio::join!(carry(from, to_server, there), carry(from_server, to, back));
+                    let answers = AtomicU64::new(0);
+                    tokio::join!(
+                        carry(from, to_server, there, &counter),
+                        carry(from_server, to, back, &answers)
+                    );
                 });
             }
         });
-        Self { address, socket, fate }
+        Self { address, socket, fate, carried }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub fn carried(&self) -> u64 {
+        self.carried.load(Ordering::SeqCst)
     }
 
     pub fn url(&self) -> String {
@@ -84,6 +99,7 @@ async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut fate: watch::Receiver<Fate>,
+    carried: &AtomicU64,
 ) {
     let mut bytes = vec![0; 16 << 10];
     loop {
@@ -101,5 +117,6 @@ async fn carry(
         if !swallowed && to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
+        carried.fetch_add(read as u64, Ordering::SeqCst);
     }
 }

@@ -1,39 +1,71 @@
 #!lua flags=allow-oom
--- Ends a job: result, final state, workflow and version, event and webhook message in one step.
--- ARGV: 1 id, 2 fence, 3 status, 4 error or '', 5 '1' when there is a result, 6 result, 7 log chunk,
---       8 '1' when the version becomes the workflow's current one,
---       9.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
--- Answers: ok | stale. A repeat of the same finish (its answer was lost) is ok: whatever else ends a job or an
--- attempt takes its fence away.
+-- Ends jobs, each with its result, final state, workflow and version, event and webhook message in one step.
+-- ARGV: of each job: 0 id, 1 fence, 2 status, 3 error or '', 4 '1' when there is a result, 5 result, 6 log chunk,
+--       7 '1' when the version becomes the workflow's current one,
+--       8.. job fields, workflow fields, version fields (each: how many values, then field, value, ...)
+-- Answers of each job: ok | stale | error <what>. A repeat of the same finish (its answer was lost) is ok: whatever else
+-- ends a job or an attempt takes its fence away.
 --@prelude
-local id, fence, status, err = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local key = job_key(id)
-local job = redis.call('HMGET', key, 'status', 'fence', 'queue', 'tenant', 'cancel_requested', 'workflow_id', 'version')
-if job[2] ~= fence then return 'stale' end
-if job[1] == 'succeeded' or job[1] == 'failed' or job[1] == 'cancelled' then return 'ok' end
-if job[1] ~= 'running' then return 'stale' end
 local now = clock()
-local cancelled = job[5] == '1'
-if cancelled then status, err = 'cancelled', '' end
+-- Of those that ended: what they have in common is written when all were looked at.
+local ends, results = {}, {}
+news = {}
 
-if ARGV[7] ~= '' then redis.call('APPEND', key .. ':log', ARGV[7]) end
-local fields, at = fields_at(9)
-if not cancelled then
-  if ARGV[5] == '1' then redis.call('SET', key .. ':result', ARGV[6]) end
-  local workflow_key = P .. 'wf:' .. (job[6] or '')
-  if job[3] == 'generate' and redis.call('EXISTS', workflow_key) == 1 then
-    -- A workflow that is ready stays ready: only a newer version that succeeded changes it.
-    local newer = ARGV[8] == '1' and tonumber(job[7]) > tonumber(redis.call('HGET', workflow_key, 'version'))
-    if newer or speaks(workflow_key, job[7]) then
-      at = set_fields(workflow_key, at)
-    else
-      at = at + tonumber(ARGV[at]) + 1
-    end
-    if newer then redis.call('HSET', workflow_key, 'version', job[7]) end
-    redis.call('HSET', workflow_key, 'updated_at', now)
-    set_fields(workflow_key .. ':v:' .. job[7], at)
-  end
+-- A workflow that is ready stays ready: only a newer version that succeeded changes it.
+local function end_version(at, workflow, version)
+  local workflow_key = P .. 'wf:' .. workflow
+  if redis.call('EXISTS', workflow_key) == 0 then return end
+  local fields_from = after_fields(at + 8)
+  local newer = ARGV[at + 7] == '1' and tonumber(version) > tonumber(redis.call('HGET', workflow_key, 'version'))
+  if newer or speaks(workflow_key, version) then set_fields(workflow_key, fields_from) end
+  if newer then redis.call('HSET', workflow_key, 'version', version) end
+  redis.call('HSET', workflow_key, 'updated_at', now)
+  set_fields(workflow_key .. ':v:' .. version, after_fields(fields_from))
 end
-end_running(job[3], job[4], id)
-finalize(id, job[3], job[4], status, err, now, fields)
-return 'ok'
+
+local function finish(at)
+  local id, status, err = ARGV[at], ARGV[at + 2], ARGV[at + 3]
+  local key = job_key(id)
+  local read = redis.call('HMGET', key, 'created_at', 'callback_url', 'seq', 'v', 'status', 'fence', 'queue', 'tenant',
+    'cancel_requested')
+  local is, queue = read[5], read[7]
+  local job = { read[1], read[2], false, false, read[3], read[4] } -- as in ENDING
+  if read[6] ~= ARGV[at + 1] then return 'stale' end
+  if is == 'succeeded' or is == 'failed' or is == 'cancelled' then return 'ok' end
+  if is ~= 'running' then return 'stale' end
+  local cancelled = read[9] == '1'
+  if cancelled then status, err = 'cancelled', '' end
+  if queue == 'generate' then
+    local made = redis.call('HMGET', key, 'workflow_id', 'version')
+    job[3], job[4] = made[1], made[2]
+  end
+  if ARGV[at + 6] ~= '' then redis.call('APPEND', key .. ':log', ARGV[at + 6]) end
+  if not cancelled then
+    if ARGV[at + 4] == '1' then results[#results + 1], results[#results + 2] = key .. ':result', ARGV[at + 5] end
+    if queue == 'generate' then end_version(at, job[3] or '', job[4]) end
+  end
+  end_record(ends, id, queue, read[8], status, err, now, job, (fields_at(at + 8)))
+  return 'ok'
+end
+
+local answers, at = {}, 1
+while at <= #ARGV do
+  answers[#answers + 1] = answer_of(finish, at)
+  at = after_fields(after_fields(after_fields(at + 8)))
+end
+
+if #results > 0 then redis.call('MSET', unpack(results)) end
+local leases, attempts = {}, {}
+for _, ended in ipairs(ends) do
+  local queue, tenant = ended.queue, ended.tenant
+  leases[queue], attempts[queue] = leases[queue] or {}, attempts[queue] or {}
+  table.insert(leases[queue], ended.id)
+  attempts[queue][tenant] = (attempts[queue][tenant] or 0) + 1
+end
+for queue, ids in pairs(leases) do
+  redis.call('ZREM', queue_key(queue, 'leases'), unpack(ids))
+  end_attempts(queue, attempts[queue])
+end
+note_ends(ends, now)
+publish_news()
+return answers

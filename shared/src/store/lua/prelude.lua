@@ -1,7 +1,8 @@
 -- What all scripts share. Every key of a tenant starts with KEYS[1], the shard's tag such as "{wf:0}:", so a
 -- script touches one slot. Time is the clock of Redis, in milliseconds. Nothing here is O(backlog). Each script gets
 -- only those of these definitions that it uses (script.rs): Redis runs all it is given at each call. So each begins with
--- `local` at the start of a line, and nothing else does.
+-- `local` at the start of a line, and nothing else does. Numbers that are written often are given as text: Redis prints
+-- a number of Lua with all its digits, which costs more than the command.
 local P = KEYS[1]
 local EVENTS_MAX, TURNS, SWEEP = 1000, 1e12, 64
 local QUEUES = { 'generate', 'execute', 'deliver' }
@@ -40,12 +41,6 @@ local function queue_key(queue, name) return P .. 'q:' .. queue .. ':' .. name e
 -- A limit of the tenant: its own record's, or else the configured one. 0 is no limit.
 local function limit_of(tenant, name, configured)
   return tonumber(redis.call('HGET', P .. 'tenant:' .. tenant, name) or '') or tonumber(configured)
-end
-
--- Jobs of the tenant that wait ('queued') or run ('running').
-local function count_of(tenant, name)
-  return tonumber(redis.call('HGET', queue_key('generate', name), tenant) or 0)
-    + tonumber(redis.call('HGET', queue_key('execute', name), tenant) or 0)
 end
 
 -- What a tenant used today (UTC): jobs, tool calls, tokens, and tokens set aside for calls that are under way.
@@ -94,9 +89,13 @@ end
 -- One token of each kind is enough: whoever takes it claims, and claim puts it back while work remains.
 -- 'wake': there is work. 'wake_idle': there is work of a tenant that has nothing running, for which also the slots
 -- are there that workers keep.
+-- Nobody takes one while a script runs: each kind is looked after once.
+local woken = {}
 local function wake(queue, name)
   local key = queue_key(queue, name)
-  if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, 1) end
+  if woken[key] then return end
+  woken[key] = true
+  if redis.call('LLEN', key) == 0 then redis.call('LPUSH', key, '1') end
 end
 
 -- A tenant stands in the set while it has ready jobs and is not parked; the lowest score goes first: fewest
@@ -106,17 +105,26 @@ local function wake_for(queue, score)
   if score < TURNS then wake(queue, 'wake_idle') end
 end
 
-local function offer(queue, tenant)
-  local set = queue_key(queue, 'tenants')
-  local score = tonumber(redis.call('ZSCORE', set, tenant) or '')
-  if not score then
-    if queue ~= 'deliver' and redis.call('SISMEMBER', PARKED, tenant) == 1 then return end
-    local running = tonumber(redis.call('HGET', queue_key(queue, 'running'), tenant) or 0)
-    local turn = tonumber(redis.call('HGET', queue_key(queue, 'turn'), tenant) or 0)
-    score = running * TURNS + turn
-    redis.call('ZADD', set, score, tenant)
+local function offer(queue, tenants)
+  local set, missing, lowest = queue_key(queue, 'tenants'), {}, math.huge
+  for i, score in ipairs(redis.call('ZMSCORE', set, unpack(tenants))) do
+    if score then lowest = math.min(lowest, tonumber(score)) else missing[#missing + 1] = tenants[i] end
   end
-  wake_for(queue, score)
+  if #missing > 0 then
+    local parked = queue == 'deliver' and {} or redis.call('SMISMEMBER', PARKED, unpack(missing))
+    local running = redis.call('HMGET', queue_key(queue, 'running'), unpack(missing))
+    local turns = redis.call('HMGET', queue_key(queue, 'turn'), unpack(missing))
+    local added = {}
+    for i, tenant in ipairs(missing) do
+      if parked[i] ~= 1 then
+        local score = tonumber(running[i] or 0) * TURNS + tonumber(turns[i] or 0)
+        added[#added + 1], added[#added + 2] = score, tenant
+        lowest = math.min(lowest, score)
+      end
+    end
+    if #added > 0 then redis.call('ZADD', set, unpack(added)) end
+  end
+  if lowest < math.huge then wake_for(queue, lowest) end
 end
 
 -- A tenant at its limit of running jobs is in no set until one of them ends.
@@ -128,13 +136,27 @@ end
 local function unpark(tenant)
   if redis.call('SREM', PARKED, tenant) == 0 then return end
   for _, queue in ipairs(LIMITED) do
-    if redis.call('LLEN', queue_key(queue, 'ready:' .. tenant)) > 0 then offer(queue, tenant) end
+    if redis.call('LLEN', queue_key(queue, 'ready:' .. tenant)) > 0 then offer(queue, { tenant }) end
   end
 end
 
 local function enqueue(queue, tenant, id, at_front)
   redis.call(at_front and 'LPUSH' or 'RPUSH', queue_key(queue, 'ready:' .. tenant), id)
-  offer(queue, tenant)
+  offer(queue, { tenant })
+end
+
+-- What `steps` says of each tenant is added to its count of jobs that wait ('queued') or run ('running').
+local function count_all(queue, name, steps)
+  local key, tenants, kept, gone = queue_key(queue, name), {}, {}, {}
+  for tenant in pairs(steps) do tenants[#tenants + 1] = tenant end
+  for i, count in ipairs(redis.call('HMGET', key, unpack(tenants))) do
+    local tenant = tenants[i]
+    local n = tonumber(count or 0) + steps[tenant]
+    if n > 0 then kept[#kept + 1], kept[#kept + 2] = tenant, n else gone[#gone + 1] = tenant end
+  end
+  if #kept > 0 then redis.call('HSET', key, unpack(kept)) end
+  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+  return tenants
 end
 
 local function count(queue, name, tenant, step)
@@ -154,236 +176,33 @@ local function end_waiting(queue, tenant, id)
   redis.call('ZREM', queue_key(queue, 'due'), id)
 end
 
--- The attempt is over: its lease and its place among the tenant's running jobs are free.
+-- So many attempts of each tenant are over: their places among its running jobs are free.
+local function end_attempts(queue, ended)
+  local set, steps, moved, lowest = queue_key(queue, 'tenants'), {}, {}, math.huge
+  for tenant, n in pairs(ended) do steps[tenant] = -n end
+  local tenants, unoffered = count_all(queue, 'running', steps), {}
+  for i, score in ipairs(redis.call('ZMSCORE', set, unpack(tenants))) do
+    local tenant = tenants[i]
+    if score then
+      score = math.max(0, tonumber(score) - ended[tenant] * TURNS)
+      moved[#moved + 1], moved[#moved + 2] = score, tenant
+      lowest = math.min(lowest, score)
+    else
+      unoffered[#unoffered + 1] = tenant
+    end
+  end
+  if #moved > 0 then
+    redis.call('ZADD', set, unpack(moved))
+    wake_for(queue, lowest)
+  end
+  if queue == 'deliver' or #unoffered == 0 then return end
+  for i, parked in ipairs(redis.call('SMISMEMBER', PARKED, unpack(unoffered))) do
+    if parked == 1 then unpark(unoffered[i]) end
+  end
+end
+
+-- The attempt is over, and its lease.
 local function end_running(queue, tenant, id)
-  local set = queue_key(queue, 'tenants')
   redis.call('ZREM', queue_key(queue, 'leases'), id)
-  count(queue, 'running', tenant, -1)
-  local score = tonumber(redis.call('ZSCORE', set, tenant) or '')
-  if score then
-    score = math.max(0, score - TURNS)
-    redis.call('ZADD', set, score, tenant)
-    wake_for(queue, score)
-  elseif queue ~= 'deliver' then
-    unpark(tenant)
-  end
-end
-
--- Events are numbered per job, capped, and announced; listeners read what they missed from the list. The caller may
--- give the number, and writes it into the record then.
-local function event(id, kind, data, now, seq)
-  seq = seq or redis.call('HINCRBY', job_key(id), 'seq', 1)
-  local key = job_key(id) .. ':events'
-  local events = redis.call('RPUSH', key, '{"seq":' .. seq .. ',"type":"' .. kind .. '","at":' .. now .. ',"data":' .. data .. '}')
-  if events > EVENTS_MAX then redis.call('LTRIM', key, -EVENTS_MAX, -1) end
-  redis.call('PUBLISH', P .. 'events', id .. ' ' .. seq .. ' ' .. kind)
-end
-
--- Whether this try speaks for its workflow: one that is ready stays ready, and before that the latest try counts.
-local function speaks(workflow_key, version)
-  local workflow = redis.call('HMGET', workflow_key, 'version', 'last_version')
-  return workflow[1] == '0' and workflow[2] == version
-end
-
--- A generate job that ends without a program: the version failed, and the workflow too unless it was ready.
-local function fail_version(workflow, version, err, now)
-  local key = P .. 'wf:' .. workflow
-  if redis.call('EXISTS', key) == 0 then return end
-  if err == '' then err = '{"code":"generation_failed","message":"The generation was cancelled."}' end
-  redis.call('HSET', key .. ':v:' .. version, 'status', 'failed', 'error', err)
-  if speaks(key, version) then redis.call('HSET', key, 'status', 'failed', 'error', err) end
-  redis.call('HSET', key, 'updated_at', now)
-end
-
--- The webhook message of a job is named after the job: it exists once, whoever ends the job.
-local function message_of(id) return 'msg_' .. string.sub(id, 5) end
-
-local function queue_delivery(id, tenant, now)
-  local message = message_of(id)
-  redis.call('HSET', job_key(message), 'v', 1, 'id', message, 'queue', 'deliver', 'tenant', tenant, 'status', 'queued',
-    'subject', id, 'lost', 0, 'attempt', 0, 'tries', 0, 'max_attempts', 1000, 'fence', 0, 'created_at', now,
-    'expires_at', 0, 'timeout_ms', 60000, 'traceparent', redis.call('HGET', job_key(id), 'traceparent') or '')
-  begin_waiting('deliver', tenant, message, 0)
-  enqueue('deliver', tenant, message)
-end
-
--- The one way into a final state. The caller has taken the job out of the queue or ended its attempt. `more`: fields
--- and values to be written with it.
-local function finalize(id, queue, tenant, status, err, now, more)
-  local key, fields = job_key(id), more or {}
-  local job = redis.call('HMGET', key, 'created_at', 'callback_url', 'workflow_id', 'version', 'seq')
-  local seq = tonumber(job[5] or 0) + 1
-  for _, value in ipairs({ 'status', status, 'finished_at', now, 'error', err }) do fields[#fields + 1] = value end
-  if queue ~= 'deliver' then fields[#fields + 1], fields[#fields + 2] = 'seq', seq end
-  redis.call('HSET', key, unpack(fields))
-  redis.call('ZADD', P .. 'finals', now, id)
-  local code = string.match(err, '"code":"([a-z_]+)"') or ''
-  tally('wf_jobs_finished_total{queue="' .. queue .. '",status="' .. status .. '",code="' .. code .. '"}')
-  observe('wf_job_duration_seconds', queue, { now - tonumber(job[1] or now) })
-  if queue == 'deliver' then return end
-  event(id, 'job.' .. status, err == '' and '{}' or '{"error":' .. err .. '}', now, seq)
-  if queue == 'generate' and status ~= 'succeeded' then fail_version(job[3], job[4], err, now) end
-  if job[2] and job[2] ~= '' then queue_delivery(id, tenant, now) end
-end
-
--- Cancels a job: one that waits at once, one that runs through its worker.
-local function cancel(id, now)
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'queue', 'status', 'tenant')
-  if job[2] == 'queued' then
-    end_waiting(job[1], job[3], id)
-    finalize(id, job[1], job[3], 'cancelled', '', now)
-    return 'cancelled'
-  end
-  if job[2] ~= 'running' then return 'final' end
-  redis.call('HSET', key, 'cancel_requested', 1)
-  redis.call('PUBLISH', P .. 'cancels', id)
-  return 'requested'
-end
-
-local function problem(code, message)
-  return cjson.encode({ code = code, message = message })
-end
-
--- A job whose attempt ended without an end of the job stands in its queue again, first or after a while.
--- Fence 0 is nobody's: what the attempt still writes is refused.
-local function wait_again(id, queue, tenant, expires_at, delay_ms, reason, now)
-  redis.call('HSET', job_key(id), 'status', 'queued', 'worker', '', 'fence', 0)
-  if queue ~= 'deliver' then event(id, 'job.retrying', '{"reason":"' .. reason .. '"}', now) end
-  begin_waiting(queue, tenant, id, expires_at)
-  if delay_ms > 0 then
-    redis.call('ZADD', queue_key(queue, 'due'), now + delay_ms, id)
-  else
-    enqueue(queue, tenant, id, true)
-  end
-end
-
--- An attempt was lost to a crash: the job waits again, or has crashed its last worker.
-local function lose_attempt(id, now, delay_ms)
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'queue', 'tenant', 'max_attempts', 'expires_at', 'cancel_requested')
-  local lost = redis.call('HINCRBY', key, 'lost', 1)
-  tally('wf_attempts_lost_total{queue="' .. job[1] .. '"}')
-  redis.call('HSET', key, 'fence', 0)
-  end_running(job[1], job[2], id)
-  if job[5] == '1' then return finalize(id, job[1], job[2], 'cancelled', '', now) end
-  if lost >= tonumber(job[3]) then
-    local told = 'The worker died ' .. lost .. ' times while this job ran; it was given up.'
-    return finalize(id, job[1], job[2], 'failed', problem('worker_lost', told), now)
-  end
-  wait_again(id, job[1], job[2], tonumber(job[4]), delay_ms or 0, 'worker_lost', now)
-end
-
--- A job waited longer than its client wanted it to.
-local function expire(queue, id, now)
-  local job = redis.call('HMGET', job_key(id), 'tenant', 'attempt', 'created_at')
-  local waited = math.floor((now - tonumber(job[3])) / 1000)
-  local what = tonumber(job[2]) > 0 and 'to be tried again' or 'for a free worker'
-  end_waiting(queue, job[1], id)
-  local told = 'The job expired after ' .. waited .. ' s: it was waiting ' .. what .. '.'
-  finalize(id, queue, job[1], 'failed', problem('expired', told), now)
-end
-
--- The first entries of a sorted set whose time has come and that are in the state in which they belong there; an
--- entry whose record is gone or says otherwise is dropped, so that it cannot stop the queue.
-local function take_due(queue, name, status, now)
-  local set, found = queue_key(queue, name), {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, SWEEP)) do
-    if redis.call('HGET', job_key(id), 'status') == status then
-      found[#found + 1] = id
-    else
-      redis.call('ZREM', set, id)
-    end
-  end
-  return found
-end
-
--- Takes back what crashed workers held, ends what waited too long, moves what is due: a bounded number each time.
-local function sweep(queue, now, reclaim)
-  if reclaim then
-    for _, id in ipairs(take_due(queue, 'leases', 'running', now)) do lose_attempt(id, now) end
-  end
-  for _, id in ipairs(take_due(queue, 'expiry', 'queued', now)) do expire(queue, id, now) end
-  for _, id in ipairs(take_due(queue, 'due', 'queued', now)) do
-    redis.call('ZREM', queue_key(queue, 'due'), id)
-    enqueue(queue, redis.call('HGET', job_key(id), 'tenant'), id)
-  end
-end
-
--- When Redis was away or its clock stepped, live leases look expired (or dead ones alive). A gap of more than
--- half a lease since the last tick tells; then nothing is reclaimed for one lease, so that owners can renew.
-local function reclaim_allowed(now, lease_ms)
-  local seen = tonumber(redis.call('GET', P .. 'last_seen') or now)
-  redis.call('SET', P .. 'last_seen', now)
-  local gap = now - seen
-  if gap > lease_ms / 2 or gap < -lease_ms / 2 then
-    redis.call('SET', P .. 'hold_until', now + lease_ms)
-    if gap < 0 then
-      for _, queue in ipairs(QUEUES) do
-        local leases, due = queue_key(queue, 'leases'), queue_key(queue, 'due')
-        for _, id in ipairs(redis.call('ZRANGE', leases, 0, 9999)) do redis.call('ZADD', leases, now + lease_ms, id) end
-        for _, id in ipairs(redis.call('ZRANGE', due, 0, 9999)) do redis.call('ZINCRBY', due, gap, id) end
-      end
-    end
-  end
-  local hold = tonumber(redis.call('GET', P .. 'hold_until') or 0)
-  if hold > now + lease_ms then hold = now + lease_ms; redis.call('SET', P .. 'hold_until', hold) end
-  return now >= hold
-end
-
--- Every key of a job and every list it stands in.
-local function erase(id)
-  local key = job_key(id)
-  local job = redis.call('HMGET', key, 'tenant', 'workflow_id')
-  redis.call('UNLINK', key, key .. ':input', key .. ':result', key .. ':log', key .. ':events', key .. ':journal')
-  redis.call('ZREM', P .. 'finals', id)
-  if job[1] then redis.call('ZREM', P .. 't:' .. job[1] .. ':jobs', id) end
-  if job[2] then redis.call('ZREM', P .. 'wf:' .. job[2] .. ':jobs', id) end
-end
-
--- Makes room: erases the jobs that ended longest ago, at most n, whatever their retention. One whose webhook is
--- still to be sent goes to the end of the row instead.
-local function erase_oldest(n, now)
-  local erased = 0
-  for _, id in ipairs(redis.call('ZRANGE', P .. 'finals', 0, n - 1)) do
-    local delivery = redis.call('HGET', job_key('msg_' .. string.sub(id, 5)), 'status')
-    if string.sub(id, 1, 4) == 'job_' and (delivery == 'queued' or delivery == 'running') then
-      redis.call('ZADD', P .. 'finals', now, id)
-    else
-      erase(id)
-      erased = erased + 1
-    end
-  end
-  return erased
-end
-
--- Bytes that Redis uses, and that it may use for us: what is configured, or else 80 % of its maxmemory; infinitely
--- many when neither says anything. Asking costs as much as three submits.
-local function memory(configured)
-  local info = redis.call('INFO', 'memory')
-  local function number(name) return tonumber(string.match(info, name .. ':(%d+)') or 0) end
-  local max = tonumber(configured)
-  if max == 0 then max = math.floor(number('maxmemory') * 0.8) end
-  return number('used_memory') - number('mem_not_counted_for_evict'), max == 0 and math.huge or max
-end
-
--- True while the attempt with this fence is the current one.
-local function owns(id, fence)
-  local job = redis.call('HMGET', job_key(id), 'status', 'fence')
-  return job[1] == 'running' and job[2] == fence
-end
-
--- What ARGV[at] = how many values, then field, value, ... say, behind `fields`; and the next index.
-local function fields_at(at, fields)
-  local n = tonumber(ARGV[at])
-  fields = fields or {}
-  for i = at + 1, at + n do fields[#fields + 1] = ARGV[i] end
-  return fields, at + n + 1
-end
-
--- Sets these fields; answers the next index.
-local function set_fields(key, at)
-  local fields, next_at = fields_at(at)
-  if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
-  return next_at
+  end_attempts(queue, { [tenant] = 1 })
 end
