@@ -17,6 +17,7 @@ use wire::control::ExitStatus;
 
 use super::claims::Claims;
 use super::conversation::Order;
+use super::hierarchy;
 use super::pool::Exit;
 
 /// Two cores can touch about 200 MB between two samples; a budget of 70 % of a small machine leaves more.
@@ -235,6 +236,7 @@ pub(super) fn usage_of(pid: u32) -> Option<Exit> {
         status: ExitStatus::Code(0),
         cpu_us: (exact_ns / 1000).max(ticks * MICROS_PER_TICK),
         max_rss_bytes: peak_kib * 1024,
+        oom: None,
     })
 }
 
@@ -293,7 +295,7 @@ impl Contents {
     }
 }
 
-/// 70 % of the machine, or of the cgroup when that is less.
+/// 70 % of the machine, or of the tightest cgroup around this process when that is less.
 pub(super) fn default_budget_bytes() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
@@ -302,6 +304,7 @@ pub(super) fn default_budget_bytes() -> u64 {
     let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .into_iter()
         .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok())
+        .chain(hierarchy::memory_bytes_max())
         .min();
     // Without /proc there is no way to watch either; a cautious number then.
     let bytes = machine.unwrap_or(1024 * 1024 * 1024).min(group.unwrap_or(u64::MAX));
