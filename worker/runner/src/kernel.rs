@@ -169,6 +169,16 @@ pub unsafe fn close_between(first: RawFd, last: RawFd) -> io::Result<()> {
     checked_long(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
 }
 
+/// Changes nothing and answers what is.
+pub const ASK_PERSONALITY: libc::c_ulong = 0xffff_ffff;
+
+/// Sets what kind of process this and those that it becomes are; what it was.
+pub fn personality(kind: libc::c_ulong) -> io::Result<libc::c_ulong> {
+    // SAFETY: the call takes a number.
+    let was = checked(unsafe { libc::personality(kind) })?;
+    Ok(was.unsigned_abs().into())
+}
+
 /// `prctl` with plain numbers.
 pub fn prctl(option: c_int, first: libc::c_ulong, second: libc::c_ulong) -> io::Result<c_int> {
     let zero: libc::c_ulong = 0;

@@ -1,6 +1,7 @@
 //! One try of a run, in one cell: given its program, heard out, killed, judged by its end.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -32,7 +33,13 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn watched(&self, cell: u64, pid: u32, work: Option<OwnedFd>, orders: mpsc::Sender<Order>) -> Watched {
+    fn watched(
+        &self,
+        cell: u64,
+        (pid, pidfd): (u32, Arc<OwnedFd>),
+        work: Option<OwnedFd>,
+        orders: mpsc::Sender<Order>,
+    ) -> Watched {
         let config = &self.inner.config;
         let folder = match &work {
             Some(_) => None,
@@ -40,6 +47,7 @@ impl Attempt<'_> {
         };
         Watched {
             pid,
+            pidfd,
             work,
             folder,
             work_bytes_max: self.spec.limits.work_bytes_max.min(config.work_bytes_max),
@@ -61,7 +69,9 @@ impl Attempt<'_> {
         let (orders_sender, orders) = mpsc::channel(1);
         // A process that is gone already has no number, and uses nothing.
         let pid = watch::pid_of(&pidfd).unwrap_or(0);
-        let _watching = self.inner.watch.begin(id, self.watched(id, pid, work, orders_sender));
+        let pidfd = Arc::new(pidfd);
+        let watched = self.watched(id, (pid, pidfd.clone()), work, orders_sender);
+        let _watching = self.inner.watch.begin(id, watched);
         let limits = self.spec.limits;
         let mut conversation =
             Conversation::new(channel, output, self.host, limits, self.deadline, self.stop, orders);

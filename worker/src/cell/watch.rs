@@ -1,7 +1,8 @@
 //! The memory of all cells together, and the folders of tier B: sampled, because no kernel limit covers either.
 //!
-//! Invariant: a sample costs at most a tenth of a core, however many runs there are; the worker's budget leaves room
-//! for what grows between two samples.
+//! Invariant: samples cost at most a tenth of a core, however many runs there are, and half of one while memory is short;
+//! the worker's budget leaves room for what grows between two of them. Where cells have control groups the kernel keeps
+//! the budget to the byte, and this is only the first to tell.
 
 use std::collections::HashMap;
 use std::fs;
@@ -24,6 +25,10 @@ use super::pool::Exit;
 const SAMPLE_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Of each sample's own duration: sampling takes a tenth of a core at most.
 const PAUSE_PER_SAMPLE: u32 = 9;
+/// Above this share of the budget programs may reach it before the next look, so looks come as fast as they can: half a
+/// core, as long as memory is short.
+const HURRY_PERCENT: u64 = 50;
+const HURRY_PAUSE_MIN: Duration = Duration::from_millis(5);
 /// What a cell has written to of the zygote's memory before it does anything.
 const CELL_BYTES_MIN: u64 = 1024 * 1024;
 /// Claims stop at this share of the budget, so that what runs can finish.
@@ -64,6 +69,8 @@ impl Drop for Watching {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) pid: u32,
+    /// The same process, whatever its number is given to next.
+    pub(super) pidfd: Arc<OwnedFd>,
     /// Tier A: its tmpfs.
     pub(super) work: Option<OwnedFd>,
     /// Tier B: its folder.
@@ -137,8 +144,16 @@ impl Watch {
                 tracing::error!("A sample of the cells' memory panicked");
             }
             self.claims.memory_is_short(self.memory().is_short());
-            pause = (started.elapsed() * PAUSE_PER_SAMPLE).max(SAMPLE_PAUSE_MIN);
+            pause = self.pause_after(started.elapsed());
         }
+    }
+
+    fn pause_after(&self, sample: Duration) -> Duration {
+        let MemoryUse { used_bytes, budget_bytes } = self.memory();
+        if used_bytes >= budget_bytes / 100 * HURRY_PERCENT {
+            return sample.max(HURRY_PAUSE_MIN);
+        }
+        (sample * PAUSE_PER_SAMPLE).max(SAMPLE_PAUSE_MIN)
     }
 
     /// Looks at every run once, and gives orders.
@@ -184,6 +199,8 @@ impl Watch {
         {
             if let Some(watched) = state.runs.get(&cell) {
                 let _ = watched.orders.try_send(Order::FreeMemory { bytes, bytes_max: self.budget_bytes });
+                // At once: its conversation gets the order first and says why, but a crowd may keep it from its turn.
+                let _ = rustix::process::pidfd_send_signal(&watched.pidfd, rustix::process::Signal::KILL);
                 over_bytes = over_bytes.saturating_sub(bytes);
             }
         }

@@ -207,8 +207,15 @@ async fn the_groups_of_a_killed_zygote_go_with_it() {
     let Some(bench) = bench_with_groups(|_| {}).await else { return };
     let room = room_of(&bench);
     let old = folders_in(&room);
-    let zygote = rustix::process::Pid::from_raw(bench.zygote_pid()).expect("a pid");
+    let killed = bench.zygote_pid();
+    let zygote = rustix::process::Pid::from_raw(killed).expect("a pid");
     rustix::process::kill_process(zygote, rustix::process::Signal::KILL).expect("it lives");
+    let replaced = async {
+        while bench.zygote_pid() == killed {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), replaced).await.expect("in time");
     let small = "def execute_workflow(x): return 'again'";
     assert_eq!(expect_value(&bench.execute(small, "x").await, small), json!("again"));
     let gone = async {
