@@ -229,5 +229,5 @@ const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
 fn cells(config: &Config, runner: PathBuf) -> CellConfig {
     let cells = CellConfig::new(runner, config.min_tier, config.max_tier, config.memory_bytes_max);
-    CellConfig { tools: tools::declarations(), ..cells }
+    CellConfig { tools: tools::declarations(), memory_bytes_max: config.limits.memory_bytes_max, ..cells }
 }

@@ -6,6 +6,8 @@
 mod elsewhere;
 #[path = "cell/fidelity.rs"]
 mod fidelity;
+#[path = "cell/groups.rs"]
+mod groups;
 #[path = "cell/isolation.rs"]
 mod isolation;
 #[path = "cell/limits.rs"]

@@ -12,7 +12,7 @@ use wire::control::Refusal;
 use wire::frame::{CellLimits, FromCell, Start, ToCell};
 
 use crate::interpreter::{Glue, LoopDescriptors};
-use crate::jail::{Walls, WorkFolder};
+use crate::jail::{Group, Walls, WorkFolder};
 use crate::kernel;
 use crate::zygote::socket_pair;
 
@@ -75,7 +75,7 @@ pub fn live(
     py: Python<'_>,
     (walls, glue): (&Walls, &Glue),
     cell: u64,
-    work: &WorkFolder,
+    (work, group): (&WorkFolder, Option<&Group>),
     pipes: &Pipes,
 ) -> ! {
     kernel::unblock_child_signal();
@@ -85,7 +85,7 @@ pub fn live(
         send(pipes.channel.as_fd(), &FromCell::Wall(refusal));
         kernel::exit_now(EXIT_WALL);
     }
-    if let Err(refusal) = walls.raise(cell, work, own_loop) {
+    if let Err(refusal) = walls.raise(cell, (work, group), own_loop) {
         // The one we were given may be closed by now.
         send_on_channel(&FromCell::Wall(refusal));
         kernel::exit_now(EXIT_WALL);

@@ -8,6 +8,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::jail::Statement;
 
+/// Linux 5.7; wider than the type that `libc` has for flags of `clone`.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Which side of a fork one is on.
 #[derive(Debug)]
 pub enum Forked {
@@ -38,11 +41,11 @@ fn tid_address() -> io::Result<u64> {
     Ok(address as u64)
 }
 
-/// `clone3` without an exec to follow, into new namespaces (`CLONE_NEW*` bits).
+/// `clone3` without an exec to follow, into new namespaces (`CLONE_NEW*` bits) and a control group.
 ///
 /// # Safety
 /// The process must have one thread: the child has only this one, and locks that others hold would stay locked.
-pub unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
+pub unsafe fn fork_into(namespaces: u64, group: Option<BorrowedFd<'_>>) -> io::Result<Forked> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is the documented default of every field of clone_args.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -52,6 +55,10 @@ pub unsafe fn fork_into(namespaces: u64) -> io::Result<Forked> {
     // glibc's cached tid would be the parent's otherwise: fork() refreshes it, a bare clone3 does not.
     arguments.child_tid = tid_address()?;
     arguments.exit_signal = libc::SIGCHLD as u64;
+    if let Some(group) = group {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = u64::from(group.as_raw_fd().unsigned_abs());
+    }
     // SAFETY: the arguments are valid for their size, no new stack is given (fork semantics), and the caller promises
     // that no other thread exists whose locks the child would inherit.
     let pid = checked_long(unsafe {
@@ -160,6 +167,16 @@ pub unsafe fn close_from(first: RawFd) -> io::Result<()> {
 pub unsafe fn close_between(first: RawFd, last: RawFd) -> io::Result<()> {
     // SAFETY: the caller gives up all owners of these descriptors.
     checked_long(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+}
+
+/// Changes nothing and answers what is.
+pub const ASK_PERSONALITY: libc::c_ulong = 0xffff_ffff;
+
+/// Sets what kind of process this and those that it becomes are; what it was.
+pub fn personality(kind: libc::c_ulong) -> io::Result<libc::c_ulong> {
+    // SAFETY: the call takes a number.
+    let was = checked(unsafe { libc::personality(kind) })?;
+    Ok(was.unsigned_abs().into())
 }
 
 /// `prctl` with plain numbers.

@@ -126,8 +126,10 @@ impl Zygote {
 
     /// A first cell raises every wall and ends; what fails is known before the worker counts on it.
     fn try_one_cell(&mut self, py: Python<'_>, control: BorrowedFd<'_>) -> Result<(), Refusal> {
+        // With groups it may be for their sake that it fails: the worker tries again without.
+        let layer = if self.walls.have_groups() { "cgroup" } else { "fork" };
         let refused = |error: io::Error| Refusal {
-            layer: "fork".to_owned(),
+            layer: layer.to_owned(),
             reason: error.to_string(),
             fix: "allow clone3 or fork, pidfd_open and socketpair".to_owned(),
         };
@@ -187,12 +189,13 @@ impl Zygote {
         let _ = control; // the child's copy goes with `close_from`
         let (ours, theirs) = Pipes::pair()?;
         let work = self.walls.work_folder(cell)?;
+        let group = self.walls.group(cell)?;
         // SAFETY: Python was initialised on this thread and is attached; there is no other thread.
         unsafe { pyo3::ffi::PyOS_BeforeFork() };
         // SAFETY: the zygote has a single thread: no runtime, no logger, no Python thread.
-        let forked = unsafe { self.walls.fork() };
+        let forked = unsafe { self.walls.fork(group.as_ref()) };
         if let Ok(Forked::Child) = forked {
-            cell::live(py, (&self.walls, &self.glue), cell, &work, &theirs);
+            cell::live(py, (&self.walls, &self.glue), cell, (&work, group.as_ref()), &theirs);
         }
         // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
         unsafe { pyo3::ffi::PyOS_AfterFork_Parent() };
@@ -217,12 +220,16 @@ impl Zygote {
     fn reap(&mut self, control: &OwnedFd) -> Result<(), ZygoteError> {
         while let Some(ended) = kernel::reap() {
             let Some(cell) = self.living.remove(&ended.pid) else { continue };
+            let status = exit_status(ended.status);
+            let killed = matches!(status, ExitStatus::Signal(libc::SIGKILL));
+            let oom = if killed { self.walls.oom(cell) } else { None };
             self.walls.forget(cell);
             let report = FromZygote::Exited {
                 cell,
-                status: exit_status(ended.status),
+                status,
                 cpu_us: micros(ended.usage.ru_utime) + micros(ended.usage.ru_stime),
                 max_rss_bytes: u64::try_from(ended.usage.ru_maxrss).unwrap_or(0) * 1024,
+                oom,
             };
             send(control, &report, &[])?;
         }

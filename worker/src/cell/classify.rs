@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use wire::control::{ExitStatus, Refusal};
+use wire::control::{ExitStatus, KernelOom, Refusal};
 use wire::frame::{CheckReport, Raised, RaisedKind};
 
 use super::pool::Exit;
@@ -189,8 +189,17 @@ fn killed(exit: Exit, limits: &RunLimits) -> RunEnd {
     if Duration::from_micros(exit.cpu_us) >= cpu_limit(limits) {
         return out_of_processor_time(limits);
     }
-    if exit.max_rss_bytes >= limits.memory_bytes_max / 10 * 9 {
-        let limit = limits.memory_bytes_max;
+    let limit = limits.memory_bytes_max;
+    if exit.oom == Some(KernelOom::OwnLimit) {
+        return failed(
+            FailureCode::OutOfMemory,
+            format!(
+                "the kernel ended the program: with its files and what the kernel keeps for it, it needed more memory \
+                 than its limit of {limit} bytes (RUN_MEMORY_BYTES_MAX) and the room beside it"
+            ),
+        );
+    }
+    if exit.oom.is_some() || exit.max_rss_bytes >= limit / 10 * 9 {
         return failed(
             FailureCode::OutOfMemory,
             format!("the kernel ended the program for lack of memory; its own limit is {limit} bytes"),
@@ -233,7 +242,11 @@ mod tests {
     }
 
     fn exit(status: ExitStatus, cpu_us: u64, max_rss_bytes: u64) -> Exit {
-        Exit { status, cpu_us, max_rss_bytes }
+        Exit { status, cpu_us, max_rss_bytes, oom: None }
+    }
+
+    fn with_oom(oom: KernelOom) -> Exit {
+        Exit { oom: Some(oom), ..exit(ExitStatus::Signal(9), 0, 0) }
     }
 
     #[test]
@@ -245,6 +258,8 @@ mod tests {
             (Some(exit(ExitStatus::Signal(24), 1_700_000, 0)), Some(FailureCode::Timeout)),
             (Some(exit(ExitStatus::Signal(9), 2_000_000, 0)), Some(FailureCode::Timeout)),
             (Some(exit(ExitStatus::Signal(9), 0, 512 << 20)), Some(FailureCode::OutOfMemory)),
+            (Some(with_oom(KernelOom::OwnLimit)), Some(FailureCode::OutOfMemory)),
+            (Some(with_oom(KernelOom::Elsewhere)), Some(FailureCode::OutOfMemory)),
             // Lost, not failed: the program is innocent.
             (Some(exit(ExitStatus::Signal(9), 0, 0)), None),
             (None, None),

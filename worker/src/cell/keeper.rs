@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use wire::control::{FromZygote, ToZygote, ZygoteSettings};
 
 use super::control_socket::Received;
+use super::groups::Groups;
 use super::pool::{Exit, Pool, ReadyCell};
 use super::watch::Watch;
 use super::zygote::Zygote;
@@ -48,6 +49,7 @@ pub(super) struct Keeper {
     age_max: Duration,
     pool: Arc<Pool>,
     watch: Arc<Watch>,
+    groups: Option<Arc<Groups>>,
     current: Option<Living>,
     retiring: Vec<Living>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
@@ -65,7 +67,7 @@ impl Keeper {
         settings: ZygoteSettings,
         (forks_max, age_max): (u64, Duration),
         (pool, watch): (Arc<Pool>, Arc<Watch>),
-        first: Zygote,
+        (first, groups): (Zygote, Option<Arc<Groups>>),
     ) -> Self {
         let mut keeper = Self {
             runner,
@@ -74,6 +76,7 @@ impl Keeper {
             age_max,
             pool,
             watch,
+            groups,
             current: None,
             retiring: Vec::new(),
             events: mpsc::channel(MESSAGES_WAITING_MAX),
@@ -179,8 +182,8 @@ impl Keeper {
                 self.pool.failed_to_arrive();
                 sleep(FORK_RETRY_PAUSE).await;
             }
-            Some((FromZygote::Exited { cell, status, cpu_us, max_rss_bytes }, _)) => {
-                self.pool.exited(cell, Exit { status, cpu_us, max_rss_bytes });
+            Some((FromZygote::Exited { cell, status, cpu_us, max_rss_bytes, oom }, _)) => {
+                self.pool.exited(cell, Exit { status, cpu_us, max_rss_bytes, oom });
                 self.end_the_retired().await;
             }
             Some((other, _)) => tracing::warn!(?other, "A zygote said something out of place"),
@@ -217,7 +220,7 @@ impl Keeper {
     async fn replace(&mut self, shutdown: &CancellationToken) {
         let started = tokio::select! {
             () = shutdown.cancelled() => return,
-            started = Zygote::start(&self.runner, self.settings.clone()) => started,
+            started = Zygote::start(&self.runner, self.settings.clone(), self.groups.as_deref()) => started,
         };
         match started {
             Ok(zygote) => {

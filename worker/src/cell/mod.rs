@@ -9,22 +9,28 @@
 //! - a cell that does not read never blocks the worker, one that writes without end never fills it;
 //! - a zygote's death costs the runs in its cells (they end as [`RunEnd::Lost`]) and nothing else.
 
+mod attempt;
 mod canary;
 mod claims;
 mod classify;
 mod control_socket;
 mod conversation;
+mod error;
+mod groups;
+mod hierarchy;
 mod keeper;
 mod log_tap;
 mod pool;
 mod room;
+mod start;
 mod types;
 mod watch;
 mod work_root;
 mod zygote;
 
 pub use self::canary::Canary;
-pub use self::room::{CellError, CellRoom};
+pub use self::error::CellError;
+pub use self::room::CellRoom;
 pub use self::types::{
     CellConfig, CheckedRun, FailureCode, RunEnd, RunFailure, RunHost, RunLimits, RunReport, RunSpec, RunTask,
     RunUsage, SandboxReport, StepEntered, StepLeft, Stream, ToolCall, ToolVerdict, standard_tools,

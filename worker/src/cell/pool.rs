@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot};
-use wire::control::ExitStatus;
+use wire::control::{ExitStatus, KernelOom};
 
 /// Orders under way at once. They must fit the control socket: a keeper that waits to send, while the zygote waits for
 /// the keeper to read, would wait for ever.
@@ -56,6 +56,8 @@ pub(super) struct Exit {
     pub(super) status: ExitStatus,
     pub(super) cpu_us: u64,
     pub(super) max_rss_bytes: u64,
+    /// The kernel ended it for memory, as its group says.
+    pub(super) oom: Option<KernelOom>,
 }
 
 #[derive(Debug, Default)]

@@ -1,91 +1,34 @@
 //! The door: starts the zygote at the best tier there is, and runs programs.
 
-use std::io;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wire::control::{Refusal, Tier, ZygoteSettings};
 
+use super::attempt::Attempt;
 use super::canary::{self, Cage, Canary};
 use super::claims::Claims;
 use super::classify::{self, Outcome};
-use super::conversation::{Conversation, Order, Output, start_frame};
+use super::conversation::start_frame;
+use super::error::CellError;
+use super::groups::Groups;
 use super::keeper::Keeper;
 use super::log_tap::LogTap;
 use super::pool::{Exit, Pool, ReadyCell};
+use super::start::{Beginning, highest_tier};
 use super::types::{
     CellConfig, FailureCode, RunEnd, RunFailure, RunHost, RunReport, RunSpec, RunUsage, SandboxReport,
 };
-use super::watch::{self, MemoryUse, Watch, Watched};
+use super::watch::{self, MemoryUse, Watch};
 use super::work_root::WorkRoot;
-use super::zygote::{Zygote, ZygoteStartError};
 
 /// 30 s for a cell: a fork takes milliseconds, and a zygote that died is replaced within a second.
 const CELL_WAIT_MAX: Duration = Duration::from_secs(30);
-/// From the end of its socket to the end of a process that is really ending: memory is given back in between.
-const SILENT_END_TIME_MAX: Duration = Duration::from_secs(2);
-const SILENT_END_TIME_MIN: Duration = Duration::from_millis(300);
-/// From SIGKILL to the zygote's report; a dying process first gives back its memory.
-const EXIT_TIME_MAX: Duration = Duration::from_millis(600);
 /// A cell that is lost before its program began is replaced by another, this often.
 const CELLS_PER_RUN_MAX: usize = 3;
-
-/// Why there is no room.
-#[derive(Debug, thiserror::Error)]
-pub enum CellError {
-    /// Build the sibling binary.
-    #[error("{} is missing; build it with `cargo build{} -p runner`", path.display(), release_flag())]
-    RunnerMissing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// Build the sibling binary again.
-    #[error(
-        "{} was built from other sources (build {theirs}, this worker is {}); build both with `cargo build{}`",
-        path.display(),
-        wire::BUILD_ID,
-        release_flag()
-    )]
-    RunnerStale {
-        /// Where it lies.
-        path: PathBuf,
-        /// Its build id.
-        theirs: String,
-    },
-    /// Give the machine what is missing, or accept a lower tier.
-    #[error("the sandbox does not reach tier {min_tier}: {}: {}. To get it: {}", refusal.layer, refusal.reason, refusal.fix)]
-    BelowMinTier {
-        /// `SANDBOX_MIN_TIER`.
-        min_tier: Tier,
-        /// The missing layer and how to get it.
-        refusal: Refusal,
-    },
-    /// Do not run anything here: the walls were raised and do not hold.
-    #[error("the sandbox does not hold: a canary program could {}", breaches.join(", "))]
-    CanaryEscaped {
-        /// What it could do.
-        breaches: Vec<String>,
-    },
-    /// The walls stand, and no program runs behind them.
-    #[error("the sandbox cannot be shown to hold: the canary program gave no answer: {reason}")]
-    CanarySilent {
-        /// Why.
-        reason: String,
-    },
-    /// The system is short of something.
-    #[error("the cells cannot be started: {0}")]
-    Io(#[from] io::Error),
-}
-
-fn release_flag() -> &'static str {
-    if cfg!(debug_assertions) { "" } else { " --release" }
-}
 
 /// Where programs run. Clones share one room.
 #[derive(Debug, Clone)]
@@ -97,14 +40,16 @@ pub struct CellRoom {
 pub(super) struct Inner {
     pub(super) cage: Cage,
     claims: Arc<Claims>,
-    config: CellConfig,
+    pub(super) config: CellConfig,
     pool: Arc<Pool>,
-    watch: Arc<Watch>,
+    pub(super) watch: Arc<Watch>,
     report: SandboxReport,
     shutdown: CancellationToken,
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Tier B's private folders. Removed when the room is closed.
     work_root: Mutex<Option<WorkRoot>>,
+    /// Removed when the room is closed, too.
+    groups: Mutex<Option<Arc<Groups>>>,
 }
 
 impl Drop for Inner {
@@ -122,9 +67,13 @@ impl From<Arc<Inner>> for CellRoom {
 
 impl Inner {
     /// Where tier B's zygote makes the folder of a cell.
-    fn work_folder(&self, cell: u64) -> Option<PathBuf> {
+    pub(super) fn work_folder(&self, cell: u64) -> Option<PathBuf> {
         let root = self.work_root.lock().unwrap_or_else(PoisonError::into_inner);
         Some(root.as_ref()?.path().join(cell.to_string()))
+    }
+
+    pub(super) fn groups(&self) -> Option<Arc<Groups>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -132,7 +81,9 @@ impl CellRoom {
     /// Starts the zygote at the highest tier that stands, and fills the pool. Ends with `shutdown` or `close`.
     pub async fn start(config: CellConfig, shutdown: CancellationToken) -> Result<Self, CellError> {
         let shutdown = shutdown.child_token();
-        let (zygote, settings, work_root, higher_tier_refused) = highest_tier(&config).await?;
+        let budget_bytes = config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes);
+        let Beginning { zygote, settings, work_root, groups, higher_tier_refused } =
+            highest_tier(&config, budget_bytes).await?;
         let report = SandboxReport {
             tier: settings.tier,
             layers: zygote.layers.clone(),
@@ -141,7 +92,6 @@ impl CellRoom {
         };
         let pool = Arc::new(Pool::new(config.pool_size));
         let claims = Arc::new(Claims::default());
-        let budget_bytes = config.memory_budget_bytes.unwrap_or_else(watch::default_budget_bytes);
         let watch = Arc::new(Watch::new(budget_bytes, claims.clone()));
         let replacement = (config.zygote_forks_max, config.zygote_age_max);
         let keeper = Keeper::new(
@@ -149,7 +99,7 @@ impl CellRoom {
             settings,
             replacement,
             (pool.clone(), watch.clone()),
-            zygote,
+            (zygote, groups.clone()),
         );
         let keeper = tokio::spawn(keeper.run(shutdown.clone()));
         tokio::spawn(watch.clone().run(shutdown.clone()));
@@ -164,6 +114,7 @@ impl CellRoom {
                 shutdown,
                 keeper: Mutex::new(Some(keeper)),
                 work_root: Mutex::new(work_root),
+                groups: Mutex::new(groups),
             }),
         };
         if !room.inner.config.layers_off.is_empty() {
@@ -282,6 +233,7 @@ impl CellRoom {
             tracing::error!(%error, "The keeper of the cells did not end well");
         }
         drop(self.inner.work_root.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     async fn ready_cell(&self, stop: &CancellationToken) -> Result<ReadyCell, Outcome> {
@@ -298,83 +250,6 @@ impl CellRoom {
     }
 }
 
-/// One try of a run, in one cell.
-struct Attempt<'a> {
-    inner: &'a Inner,
-    spec: &'a RunSpec,
-    host: &'a dyn RunHost,
-    stop: &'a CancellationToken,
-    deadline: Instant,
-}
-
-impl Attempt<'_> {
-    fn watched(&self, cell: u64, pid: u32, work: Option<OwnedFd>, orders: mpsc::Sender<Order>) -> Watched {
-        let config = &self.inner.config;
-        let folder = match &work {
-            Some(_) => None,
-            None => self.inner.work_folder(cell),
-        };
-        Watched {
-            pid,
-            work,
-            folder,
-            work_bytes_max: self.spec.limits.work_bytes_max.min(config.work_bytes_max),
-            work_inodes_max: config.work_inodes_max,
-            threads_max: config.threads_max,
-            orders,
-        }
-    }
-
-    async fn in_cell(
-        &self,
-        cell: ReadyCell,
-        start: Vec<u8>,
-        tap: LogTap,
-    ) -> (bool, Outcome, Option<Exit>, LogTap) {
-        let ReadyCell { id, channel, stdout, stderr, pidfd, work, exit } = cell;
-        let output = Output { stdout: Some(stdout), stderr: Some(stderr), tap };
-        let (orders_sender, orders) = mpsc::channel(1);
-        // A process that is gone already has no number, and uses nothing.
-        let pid = watch::pid_of(&pidfd).unwrap_or(0);
-        let _watching = self.inner.watch.begin(id, self.watched(id, pid, work, orders_sender));
-        let limits = self.spec.limits;
-        let mut conversation =
-            Conversation::new(channel, output, self.host, limits, self.deadline, self.stop, orders);
-        let mut outcome = conversation.hold(start).await;
-        let begun = conversation.begun();
-        if outcome.is_last_frame()
-            && let Some(usage) = watch::usage_of(pid)
-        {
-            // The report need not wait for the process to give back its memory: that takes longer than the run.
-            let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-            return (begun, outcome, Some(usage), conversation.take_what_was_printed());
-        }
-        let mut exit = std::pin::pin!(exit);
-        let mut ended = None;
-        if matches!(outcome, Outcome::Silent) {
-            // How it ends by itself decides what it was.
-            let patience = Instant::now() + SILENT_END_TIME_MIN;
-            let patience = patience.max(self.deadline.min(Instant::now() + SILENT_END_TIME_MAX));
-            ended = timeout_at(patience, &mut exit).await.ok();
-            if ended.is_none() {
-                outcome = Outcome::HungUp;
-            }
-        }
-        if ended.is_none() {
-            // Whatever it still does, nobody listens. It fails when the process was faster.
-            let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-        }
-        let end = async {
-            match ended {
-                Some(ended) => ended.ok(),
-                None => timeout(EXIT_TIME_MAX, exit).await.ok().and_then(Result::ok),
-            }
-        };
-        let (exit, tap) = tokio::join!(end, conversation.drain());
-        (begun, outcome, exit, tap)
-    }
-}
-
 fn report(end: RunEnd, started: Instant, exit: Option<Exit>, log_truncated: bool) -> RunReport {
     let usage = RunUsage {
         wall: started.elapsed(),
@@ -382,51 +257,4 @@ fn report(end: RunEnd, started: Instant, exit: Option<Exit>, log_truncated: bool
         max_rss_bytes: exit.map_or(0, |exit| exit.max_rss_bytes),
     };
     RunReport { end, usage, log_truncated }
-}
-
-/// The first tier from the top that a zygote accepts, and why a higher one was not.
-async fn highest_tier(
-    config: &CellConfig,
-) -> Result<(Zygote, ZygoteSettings, Option<WorkRoot>, Option<Refusal>), CellError> {
-    let mut refused = None;
-    for tier in tiers(config) {
-        let work_root = match tier {
-            Tier::A => None,
-            Tier::B => Some(WorkRoot::new(&std::env::temp_dir())?),
-        };
-        let settings = ZygoteSettings {
-            tier,
-            work_bytes_max: config.work_bytes_max,
-            work_inodes_max: config.work_inodes_max,
-            open_files_max: config.open_files_max,
-            threads_max: config.threads_max,
-            work_root: work_root.as_ref().map(|root| root.path().to_string_lossy().into_owned()),
-            tools: config.tools.to_vec(),
-            layers_off: config.layers_off.clone(),
-        };
-        match Zygote::start(&config.runner_path, settings.clone()).await {
-            Ok(zygote) => return Ok((zygote, settings, work_root, refused)),
-            Err(ZygoteStartError::Refused(refusal)) => refused = Some(refusal),
-            Err(ZygoteStartError::Missing(path)) => return Err(CellError::RunnerMissing { path }),
-            Err(ZygoteStartError::Stale { theirs }) => {
-                return Err(CellError::RunnerStale { path: config.runner_path.clone(), theirs });
-            }
-            Err(ZygoteStartError::Io(error)) => return Err(CellError::Io(error)),
-        }
-    }
-    let min_tier = config.min_tier;
-    let refusal = refused.unwrap_or_else(|| Refusal {
-        layer: "configuration".to_owned(),
-        reason: format!("SANDBOX_MIN_TIER={min_tier} is above SANDBOX_MAX_TIER={}", config.max_tier),
-        fix: "raise SANDBOX_MAX_TIER".to_owned(),
-    });
-    Err(CellError::BelowMinTier { min_tier, refusal })
-}
-
-fn tiers(config: &CellConfig) -> impl Iterator<Item = Tier> {
-    let (min_tier, max_tier) = (config.min_tier, config.max_tier);
-    [Tier::A, Tier::B].into_iter().filter(move |tier| match tier {
-        Tier::A => max_tier == Tier::A,
-        Tier::B => min_tier == Tier::B,
-    })
 }

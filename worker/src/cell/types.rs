@@ -24,6 +24,8 @@ pub struct CellConfig {
     /// All cells together, with their `/work`; at it the largest run ends as out of memory. `None`: 70 % of the
     /// machine or of the cgroup.
     pub memory_budget_bytes: Option<u64>,
+    /// What runs may have at most, for the kernel's limit on a cell's group; `RunLimits::memory_bytes_max` is each run's.
+    pub memory_bytes_max: u64,
     /// Size of `/work`; `RunLimits::work_bytes_max` can only lower it.
     pub work_bytes_max: u64,
     /// Files and folders in `/work`.
@@ -57,6 +59,7 @@ impl CellConfig {
             min_tier,
             max_tier,
             memory_budget_bytes,
+            memory_bytes_max: RunLimits::default().memory_bytes_max,
             work_bytes_max: 16 * 1024 * 1024,
             work_inodes_max: 1024,
             open_files_max: 64,

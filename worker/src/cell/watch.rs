@@ -1,7 +1,8 @@
 //! The memory of all cells together, and the folders of tier B: sampled, because no kernel limit covers either.
 //!
-//! Invariant: a sample costs at most a tenth of a core, however many runs there are; the worker's budget leaves room
-//! for what grows between two samples.
+//! Invariant: samples cost at most a tenth of a core, however many runs there are, and half of one while memory is short;
+//! the worker's budget leaves room for what grows between two of them. Where cells have control groups the kernel keeps
+//! the budget to the byte, and this is only the first to tell.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,12 +18,17 @@ use wire::control::ExitStatus;
 
 use super::claims::Claims;
 use super::conversation::Order;
+use super::hierarchy;
 use super::pool::Exit;
 
 /// Two cores can touch about 200 MB between two samples; a budget of 70 % of a small machine leaves more.
 const SAMPLE_PAUSE_MIN: Duration = Duration::from_millis(50);
 /// Of each sample's own duration: sampling takes a tenth of a core at most.
 const PAUSE_PER_SAMPLE: u32 = 9;
+/// Above this share of the budget programs may reach it before the next look, so looks come as fast as they can: half a
+/// core, as long as memory is short.
+const HURRY_PERCENT: u64 = 50;
+const HURRY_PAUSE_MIN: Duration = Duration::from_millis(5);
 /// What a cell has written to of the zygote's memory before it does anything.
 const CELL_BYTES_MIN: u64 = 1024 * 1024;
 /// Claims stop at this share of the budget, so that what runs can finish.
@@ -63,6 +69,8 @@ impl Drop for Watching {
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) pid: u32,
+    /// The same process, whatever its number is given to next.
+    pub(super) pidfd: Arc<OwnedFd>,
     /// Tier A: its tmpfs.
     pub(super) work: Option<OwnedFd>,
     /// Tier B: its folder.
@@ -136,8 +144,16 @@ impl Watch {
                 tracing::error!("A sample of the cells' memory panicked");
             }
             self.claims.memory_is_short(self.memory().is_short());
-            pause = (started.elapsed() * PAUSE_PER_SAMPLE).max(SAMPLE_PAUSE_MIN);
+            pause = self.pause_after(started.elapsed());
         }
+    }
+
+    fn pause_after(&self, sample: Duration) -> Duration {
+        let MemoryUse { used_bytes, budget_bytes } = self.memory();
+        if used_bytes >= budget_bytes / 100 * HURRY_PERCENT {
+            return sample.max(HURRY_PAUSE_MIN);
+        }
+        (sample * PAUSE_PER_SAMPLE).max(SAMPLE_PAUSE_MIN)
     }
 
     /// Looks at every run once, and gives orders.
@@ -183,6 +199,8 @@ impl Watch {
         {
             if let Some(watched) = state.runs.get(&cell) {
                 let _ = watched.orders.try_send(Order::FreeMemory { bytes, bytes_max: self.budget_bytes });
+                // At once: its conversation gets the order first and says why, but a crowd may keep it from its turn.
+                let _ = rustix::process::pidfd_send_signal(&watched.pidfd, rustix::process::Signal::KILL);
                 over_bytes = over_bytes.saturating_sub(bytes);
             }
         }
@@ -235,6 +253,7 @@ pub(super) fn usage_of(pid: u32) -> Option<Exit> {
         status: ExitStatus::Code(0),
         cpu_us: (exact_ns / 1000).max(ticks * MICROS_PER_TICK),
         max_rss_bytes: peak_kib * 1024,
+        oom: None,
     })
 }
 
@@ -293,7 +312,7 @@ impl Contents {
     }
 }
 
-/// 70 % of the machine, or of the cgroup when that is less.
+/// 70 % of the machine, or of the tightest cgroup around this process when that is less.
 pub(super) fn default_budget_bytes() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
@@ -302,6 +321,7 @@ pub(super) fn default_budget_bytes() -> u64 {
     let group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .into_iter()
         .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok())
+        .chain(hierarchy::memory_bytes_max())
         .min();
     // Without /proc there is no way to watch either; a cautious number then.
     let bytes = machine.unwrap_or(1024 * 1024 * 1024).min(group.unwrap_or(u64::MAX));

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use wire::control::{FromZygote, LayerReport, Refusal, ToZygote, ZygoteSettings};
 
 use super::control_socket::ControlSocket;
+use super::groups::{Generation, Groups};
 
 /// From exec to warm: 0.2 s usually; a cold disk and a busy machine may take seconds.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -40,12 +41,22 @@ pub(super) struct Zygote {
     pub(super) process: Child,
     pub(super) python_version: String,
     pub(super) layers: Vec<LayerReport>,
+    /// The groups of its cells. They go when they are empty.
+    generation: Option<Generation>,
 }
 
 impl Zygote {
-    pub(super) async fn start(runner: &Path, settings: ZygoteSettings) -> Result<Self, ZygoteStartError> {
+    pub(super) async fn start(
+        runner: &Path,
+        mut settings: ZygoteSettings,
+        groups: Option<&Groups>,
+    ) -> Result<Self, ZygoteStartError> {
         if !runner.is_file() {
             return Err(ZygoteStartError::Missing(runner.to_owned()));
+        }
+        let generation = groups.map(Groups::generation).transpose().map_err(ZygoteStartError::Refused)?;
+        if let Some(generation) = &generation {
+            generation.is_for(&mut settings.groups);
         }
         let (control, theirs) = ControlSocket::pair()?;
         let mut process = Command::new(runner)
@@ -62,7 +73,7 @@ impl Zygote {
         }
         let greeted = timeout(START_TIME_MAX, greet(&control, settings)).await;
         let (python_version, layers) = greeted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        Ok(Self { control: Arc::new(control), process, python_version, layers })
+        Ok(Self { control: Arc::new(control), process, python_version, layers, generation })
     }
 
     /// Ends it and waits until it and its cells are gone.
@@ -71,6 +82,9 @@ impl Zygote {
         if timeout(END_TIME_MAX, self.process.wait()).await.is_err() {
             // `kill` waits too; a process that ignores both is the kernel's problem, and dropping ours changes nothing.
             let _ = self.process.kill().await;
+        }
+        if let Some(generation) = self.generation.take() {
+            generation.end(END_TIME_MAX).await;
         }
     }
 }

@@ -180,3 +180,21 @@ async fn is_gone(pid: i32) {
     };
     tokio::time::timeout(Duration::from_secs(20), gone).await.expect("an old zygote ends with its last cell");
 }
+
+/// What a program can see of addresses: the hash of `None` (before CPython 3.12), and of objects without one of their own.
+const ORDERS: &str = "class Thing: pass\ndef execute_workflow(x):\n    things = [Thing() for _ in range(50)]\n    \
+                      places = {thing: place for place, thing in enumerate(things)}\n    \
+                      return [[str(one) for one in {None, 'a', 'b', 3.5, (1, 2), ...}], [places[one] for one in set(things)]]";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sets_iterate_in_the_same_order_in_every_zygote() {
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let bench = Bench::start().await;
+        for _ in 0..2 {
+            seen.push(expect_value(&bench.execute(ORDERS, "x").await, ORDERS));
+        }
+        bench.end().await;
+    }
+    assert!(seen.iter().all(|orders| *orders == seen[0]), "{seen:?}");
+}

@@ -76,10 +76,32 @@ pub struct ZygoteSettings {
     pub threads_max: u64,
     /// A folder of the worker's in which tier B makes the private folders; tier A needs none.
     pub work_root: Option<String>,
+    /// Where it makes a control group for each cell.
+    pub groups: CellGroups,
     /// The functions that programs find without import.
     pub tools: Vec<ToolDeclaration>,
     /// Layers to leave out. Honoured only by a runner built with its `ablation` feature, refused by all others.
     pub layers_off: Vec<String>,
+}
+
+/// A place in a hierarchy of cgroup v2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CellGroups {
+    /// Cells have no groups of their own.
+    Absent {
+        /// Why, for operators.
+        reason: String,
+    },
+    /// One each, in this folder.
+    In {
+        /// Made by the worker for one zygote, and removed by it.
+        folder: String,
+        /// What one cell may hold, with what the kernel keeps for it, bytes.
+        memory_bytes_max: u64,
+        /// In force for each cell: "memory pids cpu".
+        controllers: String,
+    },
 }
 
 /// Zygote to worker.
@@ -124,7 +146,19 @@ pub enum FromZygote {
         cpu_us: u64,
         /// Peak resident memory, bytes.
         max_rss_bytes: u64,
+        /// The kernel ended it for lack of memory; known where cells have groups.
+        oom: Option<KernelOom>,
     },
+}
+
+/// Whose memory was at its end when the kernel ended a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelOom {
+    /// The cell's: its group was at its limit.
+    OwnLimit,
+    /// That of all cells, of a group around them, or of the machine.
+    Elsewhere,
 }
 
 /// The order of the descriptors that come with a cell.

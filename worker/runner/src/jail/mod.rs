@@ -8,19 +8,23 @@
 
 mod bpf;
 mod filesystem;
+mod groups;
 mod landlock;
 mod namespaces;
 mod privileges;
 mod seccomp;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use wire::control::{LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
+use wire::control::{KernelOom, LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
 
 pub use self::bpf::Statement;
 use self::filesystem::{Filesystem, ReadOnly, RootOf};
 pub use self::filesystem::{WORK, WorkFolder};
+pub use self::groups::Group;
+use self::groups::Groups;
 use self::namespaces::Namespaces;
 use self::privileges::Identity;
 use crate::interpreter::Library;
@@ -39,6 +43,7 @@ const LAST_OF_LOOP: i32 = 9;
 #[derive(Debug)]
 pub struct Walls {
     settings: ZygoteSettings,
+    groups: Groups,
     namespaces: Namespaces,
     filesystem: Filesystem,
     identity: Identity,
@@ -57,6 +62,8 @@ impl Walls {
         let off = |layer: &str| leaves_out(settings, layer);
         let base_memory_bytes = own_address_space_bytes().map_err(because("limits", "mount /proc"))?;
         let identity = Identity::find().map_err(because("user", "allow capget"))?;
+        // While the worker's paths can be seen.
+        let groups = Groups::find(settings)?;
         let namespaces = match settings.tier {
             Tier::A => Namespaces::enter(identity, off)?,
             Tier::B => Namespaces::none(),
@@ -72,6 +79,7 @@ impl Walls {
         let write_xor_execute = privileges::write_xor_execute_is_known();
         let walls = Self {
             settings: settings.clone(),
+            groups,
             namespaces,
             filesystem,
             identity,
@@ -95,14 +103,14 @@ impl Walls {
         Ok(())
     }
 
-    /// A new process in the namespaces of this tier.
+    /// A new process in the namespaces of this tier, and born into its group.
     ///
     /// # Safety
     /// The process must have a single thread.
-    pub unsafe fn fork(&self) -> io::Result<Forked> {
+    pub unsafe fn fork(&self, group: Option<&Group>) -> io::Result<Forked> {
         match self.settings.tier {
             // SAFETY: passed on to the caller.
-            Tier::A => unsafe { kernel::fork_into(self.namespaces.of_each_cell()) },
+            Tier::A => unsafe { kernel::fork_into(self.namespaces.of_each_cell(), group.map(AsFd::as_fd)) },
             // SAFETY: passed on to the caller.
             Tier::B => unsafe { kernel::fork() },
         }
@@ -114,9 +122,25 @@ impl Walls {
         self.filesystem.work_folder(cell, user, &self.settings)
     }
 
+    /// The control group of a cell that is about to be forked; `None` where cells have none.
+    pub fn group(&self, cell: u64) -> io::Result<Option<Group>> {
+        self.groups.make(cell)
+    }
+
+    /// Whether cells have control groups.
+    pub fn have_groups(&self) -> bool {
+        matches!(self.groups, Groups::In { .. })
+    }
+
+    /// Whether the kernel ended a cell for lack of memory. To be asked before it is forgotten.
+    pub fn oom(&self, cell: u64) -> Option<KernelOom> {
+        self.groups.oom(cell)
+    }
+
     /// Removes what a cell leaves behind outside of itself.
     pub fn forget(&self, cell: u64) {
         self.filesystem.forget(cell);
+        self.groups.forget(cell);
     }
 
     /// Address space of the warm interpreter, bytes: a run's memory limit comes on top. `None`: a test build without
@@ -135,9 +159,13 @@ impl Walls {
     pub fn raise(
         &self,
         cell: u64,
-        work: &WorkFolder,
+        (work, group): (&WorkFolder, Option<&Group>),
         own_loop: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), Refusal> {
+        if let (Tier::B, Some(group)) = (self.settings.tier, group) {
+            // Plain `fork` bears nobody into a group, and `clone3` is not to be had in containers.
+            group.enter().map_err(because("cgroup", "let the worker write to its group"))?;
+        }
         if self.on("oom score") {
             self.namespaces.be_first_to_go();
         }
@@ -221,7 +249,7 @@ impl Walls {
         layers
             .push(self.layer("descriptors", "the sink, two streams, the channel, an event loop of its own"));
         layers.push(self.layer("seccomp", &self.seccomp.summary()));
-        layers.push(absent("cgroup", "not used: limits per process and the worker's memory budget stand in"));
+        layers.push(self.groups.report());
         layers
     }
 
