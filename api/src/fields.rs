@@ -3,6 +3,8 @@
 //! Every fault is noted with a pointer to where it is, and all are told at once; what nobody has taken at the end
 //! is an unknown field. A request type is made of what was taken, so an unchecked one cannot come into being.
 
+mod json;
+
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
@@ -21,8 +23,16 @@ pub struct Fields {
 impl Fields {
     /// Of a JSON object.
     pub fn of_json(body: &[u8]) -> Result<Self, Problem> {
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => Ok(Self::new(members, "is not a field of this request")),
+        match json::read(body) {
+            Ok((Value::Object(members), twice)) => {
+                let mut fields = Self::new(members, "is not a field of this request");
+                let errors = twice.into_iter().map(|pointer| FieldError {
+                    pointer: clipped(pointer),
+                    detail: "is given twice".to_owned(),
+                });
+                fields.errors.extend(errors);
+                Ok(fields)
+            }
             Ok(_) => {
                 let error = FieldError { pointer: String::new(), detail: "must be an object".to_owned() };
                 Err(Problem::of_fields(Code::InvalidRequest, vec![error]))
@@ -56,8 +66,7 @@ impl Fields {
 
     /// Notes that a field is wrong.
     pub fn fault(&mut self, name: &str, detail: impl Into<String>) {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        self.errors.push(FieldError { pointer: format!("/{name}"), detail: detail.into() });
+        self.errors.push(FieldError { pointer: format!("/{}", escaped(name)), detail: detail.into() });
     }
 
     /// Notes that an item of a list is wrong.
@@ -112,8 +121,8 @@ impl Fields {
 
     /// Notes that a member of an object in a field is wrong.
     pub fn fault_within(&mut self, name: &str, member: &str, detail: impl Into<String>) {
-        let member = member.replace('~', "~0").replace('/', "~1");
-        self.errors.push(FieldError { pointer: format!("/{name}/{member}"), detail: detail.into() });
+        let pointer = format!("/{name}/{}", escaped(member));
+        self.errors.push(FieldError { pointer, detail: detail.into() });
     }
 
     /// Notes that a field is too large.
@@ -222,6 +231,11 @@ impl Fields {
     }
 }
 
+/// A name as a part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// JSON knows one kind of number: `1e3` and `1000.0` are whole.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range and without fraction")]
 fn whole(number: f64) -> Option<u64> {
@@ -278,6 +292,15 @@ mod tests {
         assert!(fields.finish(()).is_err());
         assert!(Fields::of_query(Some("colour=red")).finish(()).is_err());
         assert!(Fields::of_query(None).finish(()).is_ok());
+    }
+
+    #[test]
+    fn a_field_given_twice_is_a_fault_wherever_it_is() {
+        let mut fields = Fields::of_json(br#"{"a":"x","a":"y","o":{"b":1,"b":2}}"#).unwrap();
+        fields.text("a", 9);
+        fields.object("o");
+        let told = format!("{:?}", fields.finish(()).unwrap_err());
+        assert!(told.contains("\"/a\"") && told.contains("\"/o/b\"") && told.contains("twice"), "{told}");
     }
 
     #[test]

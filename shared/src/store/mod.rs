@@ -45,8 +45,8 @@ pub use self::{
     events::{AllListener, EventPage, Hub, JobEvent, Listener},
     files::{File, FileStatus},
     jobs::{JobFilter, Page},
-    keys::{KeyRecord, NewKey},
-    made::Made,
+    keys::{KeyMade, KeyRecord, NewKey},
+    made::{Hold, Holding, MadeBefore, Once},
     quotas::{DailyBudget, DailyLimits, DaySpent, Rate, Spending, Usage},
     state::{
         CancelAnswer, Finish, NewVersion, NewWorkflow, Progress, ProgressAnswer, RenewAnswer, Submission,
