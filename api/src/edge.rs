@@ -23,7 +23,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use shared::{limits, trace::TraceContext};
+use shared::{id::TenantId, limits, trace::TraceContext};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -79,6 +79,7 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
         Problem::internal(format!("panic: {}", panic_message(panic.as_ref()))).into_response()
     });
 
+    let tenant = answer.extensions().get::<TenantId>().cloned();
     let (mut response, cause) = problem::written_out(answer, &request_id);
     let headers = response.headers_mut();
     for (name, value) in &HEADERS {
@@ -99,7 +100,10 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
         traced.fail(response.status());
     }
     count(&api, &method, &route, &response, started.elapsed());
-    let names = Names { request: &request_id, trace: &trace_id };
+    let operation = response.headers().get("operation-location").and_then(|path| path.to_str().ok());
+    let job = operation.and_then(|path| path.strip_prefix("/jobs/"));
+    let names =
+        Names { request: &request_id, trace: &trace_id, tenant: tenant.as_ref().map(TenantId::as_str), job };
     log(&names, &method, &route, &response, cause.as_deref(), started.elapsed());
     response
 }
@@ -120,6 +124,10 @@ impl<S: Sync> FromRequestParts<S> for Trace {
 struct Names<'a> {
     request: &'a str,
     trace: &'a str,
+    /// Whose request it was, where a key told or none is needed.
+    tenant: Option<&'a str>,
+    /// The job it made.
+    job: Option<&'a str>,
 }
 
 async fn answer(api: &Api, request: Request, next: Next) -> Response {
@@ -305,16 +313,16 @@ fn log(
         (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     match (status, cause) {
         (500, _) => {
-            tracing::error!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, cause, "{method} {route} failed");
+            tracing::error!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, cause, "{method} {route} failed");
         }
         (_, Some(_)) => {
-            tracing::warn!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, cause, "{method} {route} not served");
+            tracing::warn!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, cause, "{method} {route} not served");
         }
         _ if matches!(route, "/healthz" | "/readyz") => {
-            tracing::debug!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, "{method} {route} answered");
+            tracing::debug!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, "{method} {route} answered");
         }
         _ => {
-            tracing::info!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, "{method} {route} answered");
+            tracing::info!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, "{method} {route} answered");
         }
     }
 }
