@@ -231,7 +231,9 @@ impl Begun {
         let (kind, mut all) = form("a.txt", vec![vec![b'x'; MIB]]);
         let end = all.pop().expect("a form has an end");
         let (pieces, mut sent) = mpsc::unbounded_channel();
-        all.into_iter().for_each(|piece| pieces.send(piece).expect("it is read"));
+        for piece in all {
+            pieces.send(piece).expect("it is read");
+        }
         let body = futures_util::stream::poll_fn(move |context| sent.poll_recv(context));
         let body = Body::wrap_stream(body.map(Ok::<_, std::io::Error>));
         let request = stack.client().request(Method::POST, "/files").header("content-type", kind);
