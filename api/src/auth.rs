@@ -152,7 +152,8 @@ async fn caller(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Resu
         return Ok(Caller::all_scopes(Actor::Loopback));
     }
     let key = presented_key(headers).ok_or_else(|| {
-        Problem::new(Code::Unauthorized, "Send a key: `Authorization: Bearer …` or `X-API-Key: …`.")
+        let detail = "Send one key: `Authorization: Bearer …` or `X-API-Key: …`, not both.";
+        Problem::new(Code::Unauthorized, detail)
     })?;
     let (address, now) = (peer(extensions), Instant::now());
     let wait = api.guesses.wait(address, now);

@@ -80,8 +80,8 @@ impl utoipa::IntoParams for SameKey {
     }
 }
 
-/// Under which idempotency key the caller wants it made.
-fn once<'a>(caller: &'a Caller, Idempotency(asked): &'a Idempotency) -> Option<Once<'a>> {
+/// Under which idempotency key the caller wants it done.
+pub(super) fn once<'a>(caller: &'a Caller, Idempotency(asked): &'a Idempotency) -> Option<Once<'a>> {
     let (key, fingerprint) = asked.as_ref()?;
     Some(Once { tenant: caller.tenant(), key, fingerprint })
 }

@@ -1,12 +1,12 @@
 //! What is between a socket and a handler, with the bytes of clients that mean no good.
 
 use serde_json::json;
-use shared::limits;
+use shared::{job::Queue, limits, store::Finish};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     client::{DEADLINE, read_answer, request},
-    fixture::Fixture,
+    fixture::{Fixture, id, success},
 };
 
 #[tokio::test]
@@ -218,5 +218,30 @@ async fn the_largest_input_is_taken_however_json_writes_it() {
         let refused = api.client.exchange(&request("POST", &path, &json, over.as_bytes())).await;
         assert_eq!(refused.problem(413, "too_large")["errors"][0]["pointer"], "/user_input");
     }
+    api.finish().await;
+}
+
+/// A log may be anything, a refusal of hyper's too; it is sent in many writes, which may begin anywhere in it.
+#[tokio::test]
+async fn what_looks_like_a_refusal_in_an_answer_of_ours_is_left_alone() {
+    let api = Fixture::start().await;
+    let job = api.queued_job().await;
+    let refusal = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let log = refusal.repeat(900_000 / refusal.len());
+    let finish = Finish { log: log.clone().into_bytes(), ..success() };
+    api.end(&api.claim(Queue::Execute).await, finish).await;
+    let get = format!("GET /jobs/{}/logs HTTP/1.1\r\nHost: localhost\r\n\r\n", id(&job));
+    let mut stream = api.client.connect().await;
+    for _ in 0..3 {
+        stream.get_mut().write_all(get.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.status == 200 && answer.text() == log);
+    }
+    // Two at once, and then what is no request: every answer before it is whole.
+    stream.get_mut().write_all(format!("{get}{get}GARBAGE\r\n\r\n").as_bytes()).await.unwrap();
+    for _ in 0..2 {
+        assert!(read_answer(&mut stream).await.text() == log);
+    }
+    assert_eq!(read_answer(&mut stream).await.status, 400);
     api.finish().await;
 }
