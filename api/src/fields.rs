@@ -110,7 +110,7 @@ impl Fields {
         }
         let mut numbers = Vec::new();
         for (at, item) in items.iter().enumerate().take(most) {
-            match item.as_i64() {
+            match item.as_i64().or_else(|| whole(item.as_f64()?).and_then(|whole| whole.try_into().ok())) {
                 Some(number) if !numbers.contains(&number) => numbers.push(number),
                 Some(_) => self.fault_at(name, at, "is given twice"),
                 None => self.fault_at(name, at, "must be a whole number"),

@@ -18,7 +18,7 @@ use utoipa::{
 
 use crate::{
     auth::Needs,
-    config::Config,
+    config::{Config, LIMIT_MAX},
     problem::{FieldError, ProblemBody},
     routes,
 };
@@ -161,7 +161,7 @@ fn optional_text(pattern: Option<&str>) -> Object {
     Object::builder().schema_type(either).pattern(pattern).build()
 }
 
-/// Unknown fields are refused, so the schemas of bodies say so.
+/// Unknown fields are refused, so the schemas of bodies say so; also what else is refused and no attribute can say.
 fn close_request_bodies(document: &mut OpenApi) {
     for name in [
         "NewWorkflow",
@@ -176,7 +176,37 @@ fn close_request_bodies(document: &mut OpenApi) {
         "CredentialValue",
     ] {
         if let Some(body) = request_body(document, name) {
-            body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            close(body);
         }
+    }
+    for (name, list) in [("NewApiKey", "scopes"), ("TenantSettings", "workspaces")] {
+        let field = request_body(document, name).and_then(|body| body.properties.get_mut(list));
+        if let Some(RefOr::T(Schema::Array(items))) = field {
+            items.unique_items = true;
+        }
+    }
+    let settings =
+        request_body(document, "TenantSettings").and_then(|body| body.properties.get_mut("limits"));
+    for limit in settings.into_iter().flat_map(inner).flat_map(|limits| limits.properties.values_mut()) {
+        if let RefOr::T(Schema::Object(limit)) = limit {
+            limit.maximum = Some(LIMIT_MAX.into());
+        }
+    }
+}
+
+/// An object with fields has no others, nor have those in its fields; one without, such as `metadata`, is the client's own.
+fn close(object: &mut Object) {
+    if !object.properties.is_empty() {
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
+    object.properties.values_mut().flat_map(inner).for_each(close);
+}
+
+/// The objects a schema is made of.
+fn inner(schema: &mut RefOr<Schema>) -> Vec<&mut Object> {
+    match schema {
+        RefOr::T(Schema::Object(object)) => vec![object],
+        RefOr::T(Schema::OneOf(either)) => either.items.iter_mut().flat_map(inner).collect(),
+        RefOr::T(_) | RefOr::Ref(_) => Vec::new(),
     }
 }

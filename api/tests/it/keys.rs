@@ -237,6 +237,10 @@ async fn what_the_operator_changes_is_written_down_and_what_is_secret_is_not() {
     assert_eq!(second["data"].as_array().unwrap().len(), 2);
     assert_eq!(second["has_more"], false);
     api.operator("GET", "/audit?after=x", None).await.problem(422, "invalid_request");
+    for before_all in ["0-0", "000-00", "0-1", "1-0"] {
+        let none = api.operator("GET", &format!("/audit?after={before_all}"), None).await.expect(200);
+        assert_eq!((&none["data"], &none["has_more"]), (&json!([]), &json!(false)), "{before_all}");
+    }
     api.finish().await;
 }
 

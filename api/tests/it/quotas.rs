@@ -59,6 +59,12 @@ async fn the_operator_sets_what_holds_for_a_tenant() {
     assert_eq!(set["limits"]["tokens_per_day"], 0);
     assert_eq!(set["limits"]["queued_max"], json!(null));
     assert_eq!(set["workspaces"], json!([4, 9]));
+    let written = json!({"limits": {"running_max": 3.0, "tokens_per_day": 0}, "workspaces": [4.0, 9e0], "operator_credentials": true});
+    assert_eq!(
+        api.operator("PUT", "/tenants/acme", Some(&written)).await.expect(200),
+        set,
+        "JSON knows one kind of number"
+    );
     assert_eq!(set["operator_credentials"], true);
     assert_eq!(api.operator("GET", "/tenants/acme", None).await.expect(200), set);
     let list = api.operator("GET", "/tenants?limit=1", None).await.expect(200);

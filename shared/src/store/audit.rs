@@ -73,6 +73,9 @@ impl Store {
 
     /// Entries, newest first, those older than `after`.
     pub async fn audit_log(&self, after: Option<&str>, limit: usize) -> Result<Page<AuditEntry>, StoreError> {
+        if after.is_some_and(|id| id.bytes().all(|byte| matches!(byte, b'0' | b'-'))) {
+            return Ok(Page { items: Vec::new(), next: None }); // nothing is older, and Redis takes it for an error
+        }
         let from = after.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
         let reply: Vec<Reply> = redis::cmd("XREVRANGE")
             .arg(self.key("audit"))
