@@ -110,7 +110,7 @@ impl Fields {
         }
         let mut numbers = Vec::new();
         for (at, item) in items.iter().enumerate().take(most) {
-            match item.as_i64().or_else(|| whole(item.as_f64()?).and_then(|whole| whole.try_into().ok())) {
+            match item.as_i64().or_else(|| whole_either_sign(item.as_f64()?)) {
                 Some(number) if !numbers.contains(&number) => numbers.push(number),
                 Some(_) => self.fault_at(name, at, "is given twice"),
                 None => self.fault_at(name, at, "must be a whole number"),
@@ -242,6 +242,12 @@ fn whole(number: f64) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
 }
 
+/// The same below zero too, as far as the numbers reach.
+#[expect(clippy::cast_possible_truncation, reason = "in range and without fraction")]
+fn whole_either_sign(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9.2e18).then_some(number as i64)
+}
+
 /// The client's own text is repeated, but not at any length.
 fn clipped(name: String) -> String {
     if name.chars().count() <= 64 { name } else { name.chars().take(64).chain(['…']).collect() }
@@ -283,6 +289,9 @@ mod tests {
         assert_eq!(fields.integer("c", 0..=5000), None);
         assert_eq!(fields.integer("d", 0..=5000), None);
         assert_eq!(Fields::of_query(Some("n=7")).integer("n", 0..=9), Some(7));
+        let mut fields = Fields::of_json(br#"{"l":[-1.0,2e3,-3],"m":[0.5]}"#).unwrap();
+        assert_eq!(fields.integers("l", 9), Some(vec![-1, 2000, -3]));
+        assert!(fields.integers("m", 9).is_some() && fields.finish(()).is_err());
     }
 
     #[test]
