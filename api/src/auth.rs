@@ -132,6 +132,7 @@ pub(crate) async fn authenticate(
         Err(problem) => return problem.into_response(),
     };
     let admitted = admit(rate.as_ref()).and_then(|()| caller.require(needs.scope(request.method())));
+    let tenant = caller.tenant().clone();
     let mut response = match admitted {
         Ok(()) => {
             request.extensions_mut().insert(caller);
@@ -139,6 +140,7 @@ pub(crate) async fn authenticate(
         }
         Err(problem) => problem.into_response(),
     };
+    response.extensions_mut().insert(tenant); // for the log
     if let Some(rate) = rate {
         tell_rate(response.headers_mut(), &rate);
     }
@@ -150,7 +152,8 @@ async fn caller(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Resu
         return Ok(Caller::all_scopes(Actor::Loopback));
     }
     let key = presented_key(headers).ok_or_else(|| {
-        Problem::new(Code::Unauthorized, "Send a key: `Authorization: Bearer …` or `X-API-Key: …`.")
+        let detail = "Send one key: `Authorization: Bearer …` or `X-API-Key: …`, not both.";
+        Problem::new(Code::Unauthorized, detail)
     })?;
     let (address, now) = (peer(extensions), Instant::now());
     let wait = api.guesses.wait(address, now);

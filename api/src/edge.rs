@@ -3,26 +3,40 @@
 //! In: a request id, one `Host` that may be asked for, no compressed body, a header within its limit, a place
 //! among the requests in flight. Out: problems written out, a panic made into one, security headers, one log line.
 
-use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    any::Any,
+    convert::Infallible,
+    fmt::Write as _,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts, uri::Authority},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts,
+        uri::Authority,
+    },
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use bytes::Bytes;
 use futures_util::FutureExt as _;
-use shared::{limits, trace::TraceContext};
+use shared::{id::TenantId, limits, trace::TraceContext};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
     Api,
     problem::{self, Code, Problem},
+    unparsed::Refuse,
 };
 
 /// 8,192 requests that are being handled or wait for a job; more than that are told to come again.
 pub(crate) const REQUESTS_MAX: usize = 8_192;
+/// 100 header fields, hyper's limit: browsers and proxies together send some thirty.
+const HEADER_FIELDS_MAX: usize = 100;
 /// 64 characters of a client's own request id.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -65,6 +79,7 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
         Problem::internal(format!("panic: {}", panic_message(panic.as_ref()))).into_response()
     });
 
+    let tenant = answer.extensions().get::<TenantId>().cloned();
     let (mut response, cause) = problem::written_out(answer, &request_id);
     let headers = response.headers_mut();
     for (name, value) in &HEADERS {
@@ -85,7 +100,10 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
         traced.fail(response.status());
     }
     count(&api, &method, &route, &response, started.elapsed());
-    let names = Names { request: &request_id, trace: &trace_id };
+    let operation = response.headers().get("operation-location").and_then(|path| path.to_str().ok());
+    let job = operation.and_then(|path| path.strip_prefix("/jobs/"));
+    let names =
+        Names { request: &request_id, trace: &trace_id, tenant: tenant.as_ref().map(TenantId::as_str), job };
     log(&names, &method, &route, &response, cause.as_deref(), started.elapsed());
     response
 }
@@ -106,6 +124,10 @@ impl<S: Sync> FromRequestParts<S> for Trace {
 struct Names<'a> {
     request: &'a str,
     trace: &'a str,
+    /// Whose request it was, where a key told or none is needed.
+    tenant: Option<&'a str>,
+    /// The job it made.
+    job: Option<&'a str>,
 }
 
 async fn answer(api: &Api, request: Request, next: Next) -> Response {
@@ -180,8 +202,15 @@ fn is_loopback_name(host: &Authority) -> bool {
 
 /// A browser says when another site's page made it ask; such a page may look at nothing and must change nothing.
 fn check_same_site(request: &Request) -> Result<(), Problem> {
-    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
-    let foreign = site.is_some_and(|site| site != b"same-origin" && site != b"none");
+    let field = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
+    let foreign = match field("sec-fetch-site") {
+        Some(site) => site != b"same-origin" && site != b"none",
+        // Older browsers say at least where the page is from.
+        None => field("origin").is_some_and(|origin| {
+            let host = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+            host.is_none() || host != field("host")
+        }),
+    };
     if foreign && !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::new(Code::Forbidden, "A page of another site asked for this."));
     }
@@ -199,6 +228,36 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
+/// What is answered, in whole, to bytes that do not read as a request; hyper decides that, and with which status.
+pub(crate) fn refusals(api: Api) -> Refuse {
+    Arc::new(move |status| {
+        let problem = if status == StatusCode::BAD_REQUEST {
+            Problem::new(Code::BadRequest, "This does not read as a request of HTTP/1.1.")
+        } else {
+            let (bytes, fields) = (limits::HEADER_BYTES_MAX, HEADER_FIELDS_MAX);
+            let detail =
+                format!("Path and header fields are larger than {bytes} bytes, or more than {fields}.");
+            Problem::new(Code::HeaderTooLarge, detail)
+        };
+        let request_id = new_request_id();
+        let (status, body) = problem.into_bytes(&request_id);
+        let (length, date) = (body.len(), httpdate::fmt_http_date(SystemTime::now()));
+        let mut answer = format!("HTTP/1.1 {status}\r\ncontent-type: {}\r\n", problem::MEDIA_TYPE);
+        let ours = HEADERS;
+        let ours = ours.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let end = [("connection", "close"), ("date", &date), ("x-request-id", &request_id)];
+        for (name, value) in ours.chain(end) {
+            answer.extend([name, ": ", value, "\r\n"]);
+        }
+        let _ = write!(answer, "content-length: {length}\r\n\r\n");
+        let labels = [("method", "-"), ("route", "-"), ("status", status.as_str())];
+        api.store.counters().count("wf_http_requests_total", &labels);
+        let status = status.as_u16();
+        tracing::info!(request.id = request_id, status, "What came did not read as a request");
+        Bytes::from([answer.into_bytes(), body].concat())
+    })
+}
+
 /// The client's own id, when it is one a log can hold; else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let sane = |id: &&str| {
@@ -206,7 +265,11 @@ fn request_id(headers: &HeaderMap) -> String {
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(sane);
-    given.map_or_else(|| format!("req_{}", uuid::Uuid::now_v7().simple()), str::to_owned)
+    given.map_or_else(new_request_id, str::to_owned)
+}
+
+fn new_request_id() -> String {
+    format!("req_{}", uuid::Uuid::now_v7().simple())
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
@@ -250,16 +313,16 @@ fn log(
         (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     match (status, cause) {
         (500, _) => {
-            tracing::error!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, cause, "{method} {route} failed");
+            tracing::error!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, cause, "{method} {route} failed");
         }
         (_, Some(_)) => {
-            tracing::warn!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, cause, "{method} {route} not served");
+            tracing::warn!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, cause, "{method} {route} not served");
         }
         _ if matches!(route, "/healthz" | "/readyz") => {
-            tracing::debug!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, "{method} {route} answered");
+            tracing::debug!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, "{method} {route} answered");
         }
         _ => {
-            tracing::info!(request.id = names.request, trace.id = names.trace, %method, route, status, duration_ms, "{method} {route} answered");
+            tracing::info!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, "{method} {route} answered");
         }
     }
 }
@@ -309,7 +372,7 @@ mod tests {
         let answer = router.call(request(&[("host", "localhost")])).await.unwrap();
         assert_eq!(answer.status(), 503);
         let mut slow = request(&[("host", "localhost")]);
-        let never = futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
         *slow.body_mut() = Body::from_stream(never);
         assert_eq!(router.call(slow).await.unwrap().status(), 408);
     }

@@ -3,6 +3,8 @@
 //! Every fault is noted with a pointer to where it is, and all are told at once; what nobody has taken at the end
 //! is an unknown field. A request type is made of what was taken, so an unchecked one cannot come into being.
 
+mod json;
+
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
@@ -21,8 +23,16 @@ pub struct Fields {
 impl Fields {
     /// Of a JSON object.
     pub fn of_json(body: &[u8]) -> Result<Self, Problem> {
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(members)) => Ok(Self::new(members, "is not a field of this request")),
+        match json::read(body) {
+            Ok((Value::Object(members), twice)) => {
+                let mut fields = Self::new(members, "is not a field of this request");
+                let errors = twice.into_iter().map(|pointer| FieldError {
+                    pointer: clipped(pointer),
+                    detail: "is given twice".to_owned(),
+                });
+                fields.errors.extend(errors);
+                Ok(fields)
+            }
             Ok(_) => {
                 let error = FieldError { pointer: String::new(), detail: "must be an object".to_owned() };
                 Err(Problem::of_fields(Code::InvalidRequest, vec![error]))
@@ -56,8 +66,7 @@ impl Fields {
 
     /// Notes that a field is wrong.
     pub fn fault(&mut self, name: &str, detail: impl Into<String>) {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        self.errors.push(FieldError { pointer: format!("/{name}"), detail: detail.into() });
+        self.errors.push(FieldError { pointer: format!("/{}", escaped(name)), detail: detail.into() });
     }
 
     /// Notes that an item of a list is wrong.
@@ -101,7 +110,7 @@ impl Fields {
         }
         let mut numbers = Vec::new();
         for (at, item) in items.iter().enumerate().take(most) {
-            match item.as_i64() {
+            match item.as_i64().or_else(|| whole_either_sign(item.as_f64()?)) {
                 Some(number) if !numbers.contains(&number) => numbers.push(number),
                 Some(_) => self.fault_at(name, at, "is given twice"),
                 None => self.fault_at(name, at, "must be a whole number"),
@@ -112,8 +121,8 @@ impl Fields {
 
     /// Notes that a member of an object in a field is wrong.
     pub fn fault_within(&mut self, name: &str, member: &str, detail: impl Into<String>) {
-        let member = member.replace('~', "~0").replace('/', "~1");
-        self.errors.push(FieldError { pointer: format!("/{name}/{member}"), detail: detail.into() });
+        let pointer = format!("/{name}/{}", escaped(member));
+        self.errors.push(FieldError { pointer, detail: detail.into() });
     }
 
     /// Notes that a field is too large.
@@ -222,10 +231,21 @@ impl Fields {
     }
 }
 
+/// A name as a part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// JSON knows one kind of number: `1e3` and `1000.0` are whole.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range and without fraction")]
 fn whole(number: f64) -> Option<u64> {
     (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
+}
+
+/// The same below zero too, as far as the numbers reach.
+#[expect(clippy::cast_possible_truncation, reason = "in range and without fraction")]
+fn whole_either_sign(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9.2e18).then_some(number as i64)
 }
 
 /// The client's own text is repeated, but not at any length.
@@ -269,6 +289,9 @@ mod tests {
         assert_eq!(fields.integer("c", 0..=5000), None);
         assert_eq!(fields.integer("d", 0..=5000), None);
         assert_eq!(Fields::of_query(Some("n=7")).integer("n", 0..=9), Some(7));
+        let mut fields = Fields::of_json(br#"{"l":[-1.0,2e3,-3],"m":[0.5]}"#).unwrap();
+        assert_eq!(fields.integers("l", 9), Some(vec![-1, 2000, -3]));
+        assert!(fields.integers("m", 9).is_some() && fields.finish(()).is_err());
     }
 
     #[test]
@@ -278,6 +301,15 @@ mod tests {
         assert!(fields.finish(()).is_err());
         assert!(Fields::of_query(Some("colour=red")).finish(()).is_err());
         assert!(Fields::of_query(None).finish(()).is_ok());
+    }
+
+    #[test]
+    fn a_field_given_twice_is_a_fault_wherever_it_is() {
+        let mut fields = Fields::of_json(br#"{"a":"x","a":"y","o":{"b":1,"b":2}}"#).unwrap();
+        fields.text("a", 9);
+        fields.object("o");
+        let told = format!("{:?}", fields.finish(()).unwrap_err());
+        assert!(told.contains("\"/a\"") && told.contains("\"/o/b\"") && told.contains("twice"), "{told}");
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub mod problem;
 mod requests;
 mod routes;
 mod server;
+mod shares;
+mod unparsed;
 mod unread;
 mod uploads;
 mod wait;
@@ -39,7 +41,7 @@ use shared::{
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, uploads::Uploads};
+use crate::{config::Config, shares::Shares, uploads::Uploads};
 
 /// What every handler may use.
 #[derive(Debug, Clone)]
@@ -52,7 +54,9 @@ pub struct Api {
     /// Places for requests in flight.
     requests: Arc<Semaphore>,
     /// Places for event streams.
-    streams: Arc<Semaphore>,
+    streams: Shares,
+    /// Places for requests that wait for a job.
+    waits: Shares,
     /// The memory request bodies may take.
     bodies: Arc<Semaphore>,
     /// Wrong keys by address.
@@ -66,7 +70,7 @@ impl Api {
     fn new(config: Config, shutdown: CancellationToken) -> Result<(Self, JoinHandle<()>), StartError> {
         let store = Store::new(&config.store)?;
         let (hub, listening) = Hub::for_events(store.clone(), shutdown.clone());
-        let uploads = Uploads::new(&config)?;
+        let (uploads, one_tenant) = (Uploads::new(&config)?, !config.keys_required);
         let api = Self {
             store,
             hub,
@@ -74,7 +78,8 @@ impl Api {
             shutdown,
             tracer: Tracer::default(),
             requests: Arc::new(Semaphore::new(edge::REQUESTS_MAX)),
-            streams: Arc::new(Semaphore::new(routes::STREAMS_MAX)),
+            streams: Shares::new(routes::STREAMS_MAX, one_tenant),
+            waits: Shares::new(wait::WAITS_MAX, one_tenant),
             bodies: body::budget(),
             guesses: Arc::new(guesses::Guesses::new()),
             uploads,
@@ -138,7 +143,8 @@ pub async fn serve(
     let housekeeping = tokio::spawn(housekeeping::keep(api.store.clone(), shutdown.clone()));
     let sealer = api.config.sealer.clone();
     let resealing = tokio::spawn(housekeeping::reseal(api.store.clone(), sealer, shutdown.clone()));
-    server::serve(listener, routes::router(api), server::Bounds::default(), shutdown).await;
+    let refuse = edge::refusals(api.clone());
+    server::serve(listener, routes::router(api), refuse, server::Bounds::default(), shutdown).await;
     ended.cancel();
     for task in [listening, housekeeping, resealing].into_iter().chain(exporting) {
         if let Err(error) = task.await {

@@ -1,12 +1,13 @@
 //! The description of the API, made from the same list as the router, and completed with what holds everywhere.
 
-use std::collections::BTreeMap;
+mod answers;
+mod examples;
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use utoipa::{
     OpenApi as _, PartialSchema as _,
     openapi::{
-        Content, Header, Object, OpenApi, Ref, RefOr, Required, Response, Schema,
+        Header, Object, OpenApi, RefOr, Required, Schema,
         extensions::Extensions,
         header::HeaderBuilder,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
@@ -17,7 +18,7 @@ use utoipa::{
 
 use crate::{
     auth::Needs,
-    config::Config,
+    config::{Config, LIMIT_MAX},
     problem::{FieldError, ProblemBody},
     routes,
 };
@@ -56,13 +57,22 @@ pub fn document() -> OpenApi {
     document.merge(routes::public().into_openapi());
     add_security_schemes(&mut document);
     for (path, item) in &mut document.paths.paths {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            complete(path, operation);
+        for operation in operations(item) {
+            answers::complete(path, operation);
         }
     }
+    let shared = answers::shared().map(|(name, response)| (name, RefOr::T(response)));
+    let components = document.components.get_or_insert_default();
+    components.responses.extend(shared);
+    components.headers.extend(answers::shared_headers().map(|(name, header)| (name, RefOr::T(header))));
     close_request_bodies(&mut document);
+    examples::add(&mut document);
     document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+    all.into_iter().flatten()
 }
 
 /// The description as this process behaves: without keys there is nothing to authorise, and the longest run is as
@@ -96,72 +106,9 @@ fn add_security_schemes(document: &mut OpenApi) {
     components.add_security_scheme("api_key", SecurityScheme::ApiKey(api_key));
 }
 
-/// Adds the problems every request of this shape may meet, and the header every answer has.
-fn complete(path: &str, operation: &mut Operation) {
-    let tenants = operation.security.is_none();
-    let mut problems = vec![
-        (StatusCode::BAD_REQUEST, "Malformed"),
-        (StatusCode::FORBIDDEN, "Not allowed from there, or not with this key"),
-        (StatusCode::INTERNAL_SERVER_ERROR, "A fault of ours"),
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "The store is away, or there are too many requests; see `Retry-After`",
-        ),
-    ];
-    if tenants {
-        problems.push((StatusCode::UNAUTHORIZED, "No valid API key"));
-        problems.push((
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many requests in a minute, or too many jobs are waiting; see `Retry-After`",
-        ));
-        problems.push((StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time"));
-        problems.push((StatusCode::PAYLOAD_TOO_LARGE, "The body, or a field of it, is too large"));
-        problems
-            .push((StatusCode::UNPROCESSABLE_ENTITY, "Fields or parameters are missing, unknown or wrong"));
-    }
-    if operation.request_body.is_some() {
-        problems.push((
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The body is not `application/json`, or is compressed",
-        ));
-    }
-    if path.contains('{') {
-        problems.push((StatusCode::NOT_FOUND, "There is no such thing"));
-    }
-    let responses = &mut operation.responses.responses;
-    for (status, description) in problems {
-        responses.entry(status.as_str().to_owned()).or_insert_with(|| RefOr::T(problem(description)));
-    }
-    let takes_tags =
-        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.name == "If-None-Match");
-    if operation.parameters.iter().flatten().any(takes_tags) {
-        let unchanged = RefOr::T(Response::new("Unchanged"));
-        responses.insert("304".to_owned(), unchanged);
-        add_header(responses, &["200", "304"], "ETag", "Its entity tag");
-    }
-    for (status, response) in responses.iter_mut() {
-        if let RefOr::T(response) = response
-            && status.as_str() >= "400"
-            && response.content.is_empty()
-        {
-            response.content = problem("").content;
-        }
-    }
-    let all: Vec<String> = responses.keys().cloned().collect();
-    add_header(responses, &all, "X-Request-Id", "Names the request in our logs");
-}
-
-fn add_header(
-    responses: &mut BTreeMap<String, RefOr<Response>>,
-    statuses: &[impl AsRef<str>],
-    name: &str,
-    description: &str,
-) {
-    for status in statuses {
-        if let Some(RefOr::T(response)) = responses.get_mut(status.as_ref()) {
-            response.headers.entry(name.to_owned()).or_insert_with(|| RefOr::T(text_header(description)));
-        }
-    }
+/// A header that counts seconds.
+pub(crate) fn seconds(description: &str) -> Header {
+    HeaderBuilder::new().schema(Some(u32::schema())).description(Some(description)).build()
 }
 
 /// Says which scope a key needs, for people and for programs.
@@ -179,13 +126,6 @@ fn name_scopes(item: &mut PathItem, needs: Needs) {
         operation.description = Some(format!("{description}\n\nScope: `{scope}`.").trim_start().to_owned());
         operation.extensions = Some(Extensions::from_iter([("x-scope", scope.as_str())]));
     }
-}
-
-fn problem(description: &str) -> Response {
-    let mut response = Response::new(description);
-    let body = Content::new(Some(Ref::from_schema_name("Problem")));
-    response.content.insert("application/problem+json".to_owned(), RefOr::T(body));
-    response
 }
 
 /// A header that may be sent.
@@ -221,7 +161,7 @@ fn optional_text(pattern: Option<&str>) -> Object {
     Object::builder().schema_type(either).pattern(pattern).build()
 }
 
-/// Unknown fields are refused, so the schemas of bodies say so.
+/// Unknown fields are refused, so the schemas of bodies say so; also what else is refused and no attribute can say.
 fn close_request_bodies(document: &mut OpenApi) {
     for name in [
         "NewWorkflow",
@@ -236,7 +176,37 @@ fn close_request_bodies(document: &mut OpenApi) {
         "CredentialValue",
     ] {
         if let Some(body) = request_body(document, name) {
-            body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            close(body);
         }
+    }
+    for (name, list) in [("NewApiKey", "scopes"), ("TenantSettings", "workspaces")] {
+        let field = request_body(document, name).and_then(|body| body.properties.get_mut(list));
+        if let Some(RefOr::T(Schema::Array(items))) = field {
+            items.unique_items = true;
+        }
+    }
+    let settings =
+        request_body(document, "TenantSettings").and_then(|body| body.properties.get_mut("limits"));
+    for limit in settings.into_iter().flat_map(inner).flat_map(|limits| limits.properties.values_mut()) {
+        if let RefOr::T(Schema::Object(limit)) = limit {
+            limit.maximum = Some(LIMIT_MAX.into());
+        }
+    }
+}
+
+/// An object with fields has no others, nor have those in its fields; one without, such as `metadata`, is the client's own.
+fn close(object: &mut Object) {
+    if !object.properties.is_empty() {
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
+    object.properties.values_mut().flat_map(inner).for_each(close);
+}
+
+/// The objects a schema is made of.
+fn inner(schema: &mut RefOr<Schema>) -> Vec<&mut Object> {
+    match schema {
+        RefOr::T(Schema::Object(object)) => vec![object],
+        RefOr::T(Schema::OneOf(either)) => either.items.iter_mut().flat_map(inner).collect(),
+        RefOr::T(_) | RefOr::Ref(_) => Vec::new(),
     }
 }

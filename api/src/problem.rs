@@ -19,6 +19,8 @@ use utoipa::ToSchema;
 
 pub use self::code::Code;
 
+/// Of every problem.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 /// 1 s: a Redis that restarts, or a burst, is over by then.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -52,15 +54,18 @@ pub struct ProblemBody {
     #[schema(example = "/errors/invalid_request")]
     pub r#type: String,
     /// The kind of problem, for people.
+    #[schema(example = "The request is invalid")]
     pub title: String,
     /// The HTTP status.
     #[schema(example = 422, minimum = 400, maximum = 599)]
     pub status: u16,
     /// This very problem, for people.
+    #[schema(example = "description: must not be empty")]
     pub detail: String,
     /// The kind of problem, for programs.
     pub code: Code,
     /// Names the request in our logs; also in `X-Request-Id`.
+    #[schema(example = "req_0192f0c1a5b87d10a3c4e5f60718293a")]
     pub request_id: String,
     /// Which fields are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -144,6 +149,12 @@ impl Problem {
         self.cause.as_deref()
     }
 
+    /// Written out where there is no response to carry it.
+    pub(crate) fn into_bytes(self, request_id: &str) -> (StatusCode, Vec<u8>) {
+        let (status, Json(body)) = self.write_out(request_id);
+        (status, serde_json::to_vec(&body).expect("plain data serialises"))
+    }
+
     fn write_out(self, request_id: &str) -> (StatusCode, Json<ProblemBody>) {
         let (status, name, title) = self.code.about();
         let body = ProblemBody {
@@ -164,7 +175,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         let headers = response.headers_mut();
-        if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        let passes = matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        if passes || self.code == Code::IdempotencyKeyInUse {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after.as_secs()));
         }
         if let Some(challenge) = self.challenge {
@@ -198,8 +210,7 @@ pub(crate) fn written_out(response: Response, request_id: &str) -> (Response, Op
     let code = problem.code;
     let (status, body) = problem.write_out(request_id);
     let mut response = (status, parts.headers, body).into_response();
-    let media_type = HeaderValue::from_static("application/problem+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     response.extensions_mut().insert(code);
     (response, cause)
 }

@@ -34,7 +34,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
-use crate::unread::Reading;
+use crate::{
+    unparsed::{Answers, Refuse, Refusing},
+    unread::Reading,
+};
 
 /// 24 bytes: the greeting of HTTP/2, by which the protocol is told; every request of HTTP/1.1 is longer.
 const GREETING_BYTES: usize = 24;
@@ -70,6 +73,7 @@ impl Default for Bounds {
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
+    refuse: Refuse,
     bounds: Bounds,
     shutdown: CancellationToken,
 ) {
@@ -85,13 +89,18 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let stream = Greeted::new(stream, bounds.header_read);
+        let (stream, answers) = (Greeted::new(stream, bounds.header_read), Answers::default());
+        let stream = Refusing::new(stream, answers.clone(), refuse.clone());
         let router = router.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (mut request, reading) = Reading::watch(request);
             request.extensions_mut().insert(Peer(peer));
-            let answering = router.clone().call(request);
-            async move { answering.await.map(|answer| reading.close_unless_ended(answer)) }
+            answers.begin();
+            let (answering, answers) = (router.clone().call(request), answers.clone());
+            async move {
+                let answer = answering.await.map(|answer| reading.close_unless_ended(answer));
+                answer.map(|answer| answers.until_ended(answer))
+            }
         });
         let connection = connection(stream, builder.clone(), service, shutdown.clone(), cut.clone());
         open.spawn(async move {
@@ -153,7 +162,7 @@ fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
 }
 
 async fn connection<S>(
-    stream: Greeted,
+    stream: Refusing<Greeted>,
     builder: Arc<Builder<TokioExecutor>>,
     service: S,
     shutdown: CancellationToken,
@@ -272,7 +281,8 @@ mod tests {
             "done"
         };
         let router = Router::new().route("/", get(slow)).route("/now", get(|| async { "now" }));
-        let task = tokio::spawn(serve(listener, router, bounds, shutdown.clone()));
+        let refuse: Refuse = Arc::new(|status| format!("refused {status}").into());
+        let task = tokio::spawn(serve(listener, router, refuse, bounds, shutdown.clone()));
         Server { address, started, shutdown, task }
     }
 

@@ -3,8 +3,6 @@
 //! An upload is a stream from the client to the provider; a worker between the two would have to hold the document, or
 //! the api a second way to reach workers. Nothing of the content is kept here.
 
-use std::sync::Arc;
-
 use providers::{
     CallContext, ConfigError, HttpClient, HttpConfig, ParadigmConfig, ParadigmFiles, ProviderError,
     Transport, http_client,
@@ -12,18 +10,19 @@ use providers::{
 };
 use secrecy::SecretString;
 use shared::{
+    id::TenantId,
     limits, store,
     tenant::{CredentialName, Tenant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 use crate::{
     config::Config,
     problem::{Code, Problem},
+    shares::{Place, Shares},
 };
 
-/// 16 uploads at once in a process: each may hold a connection for minutes.
+/// 16 uploads at once in a process, half of them of one tenant where there are several: each may hold a connection for minutes.
 const UPLOADS_MAX: usize = 16;
 
 /// Where files go.
@@ -32,7 +31,7 @@ pub(crate) struct Uploads {
     http: HttpClient,
     url: Url,
     operators_key: Option<SecretString>,
-    places: Arc<Semaphore>,
+    places: Shares,
 }
 
 impl Uploads {
@@ -42,14 +41,14 @@ impl Uploads {
             http: http_client(&HttpConfig::default())?,
             url: config.lighton_url.clone(),
             operators_key: config.lighton_key.clone(),
-            places: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            places: Shares::new(UPLOADS_MAX, !config.keys_required),
         })
     }
 
     /// A place for an upload.
-    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let place = self.places.clone().try_acquire_owned();
-        place.map_err(|_| Problem::new(Code::OverCapacity, "Too many uploads at once; try again."))
+    pub(crate) fn place(&self, tenant: &TenantId) -> Result<Place, Problem> {
+        let place = self.places.take(tenant);
+        place.ok_or_else(|| Problem::new(Code::OverCapacity, "Too many uploads at once; try again."))
     }
 
     /// The files of a tenant: with its own key, or the operator's where that is for it.

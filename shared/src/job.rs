@@ -187,6 +187,7 @@ pub struct JobError {
     /// The reason, for programs.
     pub code: ErrorCode,
     /// The reason, for people.
+    #[schema(example = "ZeroDivisionError: division by zero")]
     pub message: String,
     /// The line of the program, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,6 +230,7 @@ pub struct Sandbox {
     #[schema(example = "A")]
     pub tier: String,
     /// The walls in force.
+    #[schema(example = json!(["seccomp", "landlock"]))]
     pub layers: Vec<String>,
 }
 
@@ -246,6 +248,7 @@ pub struct Replay {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ExecuteInput {
     /// The text the program works on.
+    #[schema(example = "Where is the contract kept? Who signed it?")]
     pub user_input: String,
     /// Uploaded files the program may search.
     #[serde(default)]
@@ -321,19 +324,26 @@ impl JobSpec {
 pub struct JobLinks {
     /// This job.
     #[serde(rename = "self")]
+    #[schema(example = "/jobs/job_019a1b2c3d4e7f60a1b2c3d4e5f60718")]
     pub this: String,
     /// Its workflow.
+    #[schema(example = "/workflows/wf_019a1b2c3d4e7f60a1b2c3d4e5f60718")]
     pub workflow: String,
     /// Its events.
+    #[schema(example = "/jobs/job_019a1b2c3d4e7f60a1b2c3d4e5f60718/events")]
     pub events: String,
     /// What the program printed.
+    #[schema(example = "/jobs/job_019a1b2c3d4e7f60a1b2c3d4e5f60718/logs")]
     pub logs: String,
     /// Its tool calls and named steps.
+    #[schema(example = "/jobs/job_019a1b2c3d4e7f60a1b2c3d4e5f60718/steps")]
     pub steps: String,
     /// The attempts to tell its callback.
     #[serde(default)]
+    #[schema(example = "/jobs/job_019a1b2c3d4e7f60a1b2c3d4e5f60718/deliveries")]
     pub deliveries: String,
     /// Where to cancel it.
+    #[schema(example = "/jobs/job_019a1b2c3d4e7f60a1b2c3d4e5f60718/cancel")]
     pub cancel: String,
 }
 
@@ -377,7 +387,7 @@ pub struct Job {
     /// `{user_input, file_ids}` of an execute job; null in lists and for generate jobs.
     pub input: Option<ExecuteInput>,
     /// What the program returned: any JSON value; null in lists and until it succeeded.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, example = json!(null))]
     pub result: Option<Box<RawValue>>,
     /// How it failed.
     pub error: Option<JobError>,

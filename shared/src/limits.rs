@@ -37,16 +37,18 @@ pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 pub const FILE_CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// 255 bytes, as in the `Idempotency-Key` draft's deployments.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-/// 2.5 MiB: the largest input, doubled by JSON escapes, plus the other fields.
-pub const BODY_BYTES_MAX: usize = 5 << 19;
+/// 6.5 MiB: the largest input, each byte of which JSON may write as six, plus the other fields.
+pub const BODY_BYTES_MAX: usize = 13 << 19;
 /// 24 h: what clients of other APIs expect of an idempotency key.
 pub const IDEMPOTENCY_TTL: Duration = Duration::from_secs(24 * 3600);
+/// 15 s: how long an upload under an idempotency key may be repeated in vain after the api that took it has died.
+pub const IDEMPOTENCY_HOLD: Duration = Duration::from_secs(15);
 
 // --- HTTP ---------------------------------------------------------------------------------------------------
 
 /// 10 s to send a request's header: slower is an attack or a dead peer.
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// 30 s to send a body of at most 2.5 MiB.
+/// 30 s to send a body of at most 6.5 MiB.
 pub const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// 10 s for a handler that does not wait: several times Redis's response timeout.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -176,6 +178,8 @@ pub const REDIS_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// 15 s for one delivery, connection to last byte of the response.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// 1 h, or the last wait of the schedule when that is longer: the longest pause a receiver may ask for.
+pub const DELIVERY_PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// 64 KiB of a receiver's response are read, then the connection is dropped.
 pub const DELIVERY_RESPONSE_BYTES_MAX: usize = 64 << 10;
 /// 1 KiB of a receiver's response are kept with the attempt: enough for an error message.

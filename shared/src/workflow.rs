@@ -83,11 +83,14 @@ impl FromStr for Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
     /// Stable within the version.
+    #[schema(example = "s1")]
     pub id: String,
     /// What it does, in words.
+    #[schema(example = "Search the documents")]
     pub title: String,
     /// The tools it calls.
     #[serde(default)]
+    #[schema(example = json!(["paradigm_search"]))]
     pub tools: Vec<String>,
 }
 
@@ -95,8 +98,10 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Question {
     /// To be named in the answer.
+    #[schema(example = "q1")]
     pub id: String,
     /// The question, in the user's language.
+    #[schema(example = "Which language shall the answers have?")]
     pub text: String,
 }
 
@@ -110,8 +115,10 @@ pub struct Workflow {
     #[schema(example = "workflow")]
     pub object: String,
     /// A title.
+    #[schema(example = "Questions and answers")]
     pub name: String,
     /// What it shall do, as the client wrote it.
+    #[schema(example = "For each sentence of the input, search the documents.")]
     pub description: String,
     /// Its state.
     pub status: WorkflowStatus,

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use reqwest::{Body, Method};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tests::client::Answer;
 use tests::stack::{Stack, id};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::task::JoinHandle;
 
 /// Resident memory of a process.
 fn memory_bytes(pid: i32) -> u64 {
@@ -213,5 +216,89 @@ async fn a_provider_that_refuses_or_breaks_off_leaves_nothing_behind() {
     if let Ok(answer) = broken.await.expect("it ends") {
         assert!(matches!(answer.status, 400 | 502), "{}", answer.status);
     }
+    stack.finish().await;
+}
+
+/// An upload that has begun to reach the provider, and whose end is not sent yet.
+struct Begun {
+    end: Vec<u8>,
+    pieces: UnboundedSender<Vec<u8>>,
+    answer: JoinHandle<Result<Answer, reqwest::Error>>,
+}
+
+impl Begun {
+    async fn under(stack: &Stack, key: &str) -> Self {
+        let (kind, mut all) = form("a.txt", vec![vec![b'x'; MIB]]);
+        let end = all.pop().expect("a form has an end");
+        let (pieces, mut sent) = mpsc::unbounded_channel();
+        for piece in all {
+            pieces.send(piece).expect("it is read");
+        }
+        let body = futures_util::stream::poll_fn(move |context| sent.poll_recv(context));
+        let body = Body::wrap_stream(body.map(Ok::<_, std::io::Error>));
+        let request = stack.client().request(Method::POST, "/files").header("content-type", kind);
+        let request = request.header("idempotency-key", key).body(body);
+        stack.paradigm.arrivals().clear();
+        let client = stack.client().clone();
+        let answer = tokio::spawn(async move { client.try_send(request).await });
+        stack.paradigm.arrivals().wait_for(1).await;
+        Self { end, pieces, answer }
+    }
+
+    async fn finish(self) -> Answer {
+        self.pieces.send(self.end).expect("it is read");
+        drop(self.pieces);
+        self.answer.await.expect("no panic").expect("the api answers")
+    }
+}
+
+/// The same upload until it is not said any more that another one is under way: what a client does.
+async fn upload_patiently(stack: &Stack, key: &str) -> Answer {
+    let trying = async {
+        loop {
+            let answer = upload(stack, "a.txt", &vec![b'x'; MIB], Some(key)).await;
+            if answer.status != 409 {
+                return answer;
+            }
+            assert_eq!(answer.expect_problem(409)["code"], "idempotency_key_in_use");
+            let wait = answer.header("retry-after").expect("when to come again").parse().expect("seconds");
+            tokio::time::sleep(Duration::from_secs(wait)).await;
+        }
+    };
+    tokio::time::timeout(tests::DEADLINE, trying).await.expect("a key is not held for ever")
+}
+
+#[tokio::test]
+async fn an_upload_under_a_key_happens_once_whoever_repeats_it_meanwhile() {
+    let stack = Stack::builder().start().await;
+    let begun = Begun::under(&stack, "one").await;
+    let meanwhile = upload(&stack, "a.txt", &vec![b'x'; MIB], Some("one")).await;
+    assert_eq!(meanwhile.expect_problem(409)["code"], "idempotency_key_in_use");
+    assert_eq!(meanwhile.header("retry-after"), Some("1"));
+    upload(&stack, "b.txt", b"another", Some("two")).await.expect(201);
+    let first = begun.finish().await.expect(201);
+    let again = upload(&stack, "a.txt", &vec![b'x'; MIB], Some("one")).await;
+    assert_eq!((id(&again.expect(201)), again.header("idempotent-replayed")), (id(&first), Some("true")));
+    upload(&stack, "a.txt", b"other", Some("one")).await.expect_problem(422);
+    assert_eq!(stack.paradigm.documents().len(), 2);
+    stack.finish().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_broke_off_or_whose_api_died_may_be_repeated_under_its_key() {
+    let mut stack = Stack::builder().start().await;
+    let begun = Begun::under(&stack, "one").await;
+    begun.answer.abort(); // the client hangs up
+    upload_patiently(&stack, "one").await.expect(201);
+    let begun = Begun::under(&stack, "two").await;
+    stack.api.signal(Signal::KILL);
+    stack.api.end().await;
+    assert!(begun.answer.await.expect("no panic").is_err());
+    stack.restart_api().await;
+    stack.until_ready().await;
+    let made = upload_patiently(&stack, "two").await;
+    assert_eq!(made.header("idempotent-replayed"), None, "nothing had been made");
+    made.expect(201);
+    assert_eq!(stack.paradigm.documents().len(), 2);
     stack.finish().await;
 }

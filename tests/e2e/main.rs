@@ -36,6 +36,7 @@ mod tenants;
 mod tools;
 mod tracing;
 mod waiting;
+mod webhook_schedule;
 mod webhooks;
 
 /// Returns its input.

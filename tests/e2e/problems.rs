@@ -68,7 +68,7 @@ async fn bodies_that_cannot_be_read_are_problems() {
     }
     let not_utf8 = send(&stack, &post, "/workflows", JSON, b"{\"description\": \"\xff\"}".to_vec()).await;
     not_utf8.expect_problem(400);
-    let large = send(&stack, &post, "/workflows", JSON, vec![b' '; 3 << 20]).await;
+    let large = send(&stack, &post, "/workflows", JSON, vec![b' '; 7 << 20]).await;
     large.expect_problem(413);
     stack.finish().await;
 }

@@ -19,7 +19,8 @@ async fn a_trace_goes_from_the_request_through_the_queue_to_the_cell_its_tools_a
     let path = format!("/workflows/{workflow}/execute");
     let request = stack.client().request(reqwest::Method::POST, &path).json(&body);
     let traced = request.header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
-    let job = stack::id(&stack.client().send(traced).await.expect(202));
+    let accepted = stack.client().send(traced).await;
+    let job = stack::id(&accepted.expect(202));
     assert_eq!(stack.wait_job(&job).await["status"], "succeeded");
     receiver.delivery(1).await;
 
@@ -46,14 +47,25 @@ async fn a_trace_goes_from_the_request_through_the_queue_to_the_cell_its_tools_a
     assert!(!json!(all).to_string().contains("canary"), "{all:#?}");
 
     // The same trace is in the log lines of both processes, with the job and its tenant.
-    for process in [&stack.api, &stack.workers[0]] {
-        let lines = process.log().all();
-        assert!(lines.iter().any(|line| line.contains(TRACE)), "{}", process.tail(30));
-    }
-    let told = |line: &String| {
+    let of_job = |line: &String| -> Option<Value> {
         let line: Value = serde_json::from_str(line).ok()?;
-        (line["job.id"] == job && line["trace.id"] == TRACE && line["tenant"] == "default").then_some(())
+        let names = (&line["job.id"], &line["trace.id"], &line["tenant"]);
+        (names == (&json!(job), &json!(TRACE), &json!("default"))).then_some(line)
     };
-    stack.workers[0].log().wait_until("the job's line", told).await;
+    stack.workers[0].log().wait_until("the job's line", of_job).await;
+    let line = stack.api.log().wait_until("the request's line", of_job).await;
+    assert_eq!(line["request.id"].as_str(), accepted.header("x-request-id"), "{line}");
+    // One that goes wrong has a line too, with whose it was.
+    let refused = stack.client().get("/jobs?limit=0").await;
+    let request = refused.expect_problem(422)["request_id"].clone();
+    let of_request = |line: &String| -> Option<Value> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        (line["request.id"] == request).then_some(line)
+    };
+    let line = stack.api.log().wait_until("the refusal's line", of_request).await;
+    assert_eq!(
+        (&line["tenant"], &line["status"], &line["route"]),
+        (&json!("default"), &json!(422), &json!("/jobs"))
+    );
     stack.finish().await;
 }

@@ -252,7 +252,7 @@ async fn proxies_of_the_environment_are_not_used_for_webhooks() {
 
 #[tokio::test]
 async fn a_receiver_is_left_alone_for_as_long_as_it_asks() {
-    let stack = Stack::builder().env("WEBHOOK_RETRY_SCHEDULE", "10ms,60s").start().await;
+    let stack = Stack::builder().env("WEBHOOK_RETRY_SCHEDULE", "10ms,10ms").start().await;
     let receiver = Receiver::start().await;
     let busy = |after: &str| Answer {
         status: StatusCode::TOO_MANY_REQUESTS,

@@ -105,8 +105,9 @@ impl Deliverer {
     fn wait(&self, tries: u32, not_before: Option<Duration>) -> Option<Duration> {
         let base = *self.schedule.get(usize::try_from(tries).ok()?)?;
         let jittered = base.mul_f64(1.0 - JITTER + 2.0 * JITTER * dice());
-        // A receiver may ask for more patience, but not for more than the schedule's last wait.
-        let asked = not_before.unwrap_or_default().min(self.schedule.last().copied().unwrap_or_default());
+        // A receiver may ask for more patience than the schedule has, but not for any.
+        let most = self.schedule.last().copied().unwrap_or_default().max(limits::DELIVERY_PAUSE_MAX);
+        let asked = not_before.unwrap_or_default().min(most);
         Some(jittered.max(asked))
     }
 }

@@ -72,7 +72,8 @@ fn client_with(lookup: Lookup, allow_private: bool) -> Result<reqwest::Client, p
 
 /// The URL, checked again at the time of sending: a literal address never meets the resolver.
 pub fn check(url: &str, allow_private: bool) -> Result<url::Url, String> {
-    CallbackUrl::parse(url, allow_private).map(CallbackUrl::into_url).map_err(|error| error.to_string())
+    let checked = CallbackUrl::parse(url, allow_private).map(CallbackUrl::into_url);
+    checked.map_err(|error| format!("the callback URL {error}"))
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub enum Code {
     InvalidRequest,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
+    /// Another request under the idempotency key is being carried out.
+    IdempotencyKeyInUse,
     /// As many jobs of the tenant wait as may.
     QueueFull,
     /// The tenant sends more requests than it may, or an address too many wrong keys.
@@ -72,7 +74,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::InvalidJson,
         Self::InvalidHost,
         Self::BadRequest,
@@ -91,6 +93,7 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
+        Self::IdempotencyKeyInUse,
         Self::QueueFull,
         Self::RateLimited,
         Self::HeaderTooLarge,
@@ -148,6 +151,11 @@ impl Code {
                 "idempotency_key_reused",
                 "The idempotency key was used for another request",
             ),
+            Self::IdempotencyKeyInUse => (
+                StatusCode::CONFLICT,
+                "idempotency_key_in_use",
+                "A request under this idempotency key is under way",
+            ),
             Self::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "queue_full", "Too many jobs are waiting"),
             Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
             Self::HeaderTooLarge => (
@@ -174,7 +182,7 @@ impl Code {
     }
 
     /// The code that says what a bare status says: for answers of libraries that know no problems.
-    pub(super) fn of_status(status: StatusCode) -> Self {
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         let named = Self::ALL.into_iter().find(|code| code.about().0 == status);
         match (status, named) {
             (StatusCode::BAD_REQUEST, _) => Self::BadRequest,

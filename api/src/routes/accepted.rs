@@ -20,10 +20,9 @@ use shared::{
     workflow::Workflow,
 };
 use utoipa::{
-    IntoParams, IntoResponses, PartialSchema as _, ToSchema,
+    IntoParams, IntoResponses, ToSchema,
     openapi::{
         Content, Ref, RefOr, Response as Described, ResponseBuilder,
-        header::HeaderBuilder,
         path::{Parameter, ParameterIn},
     },
 };
@@ -32,7 +31,7 @@ use super::RETRY_AFTER;
 use crate::{
     Api,
     edge::Trace,
-    openapi::{header_parameter, idempotency_key, replayed, text_header},
+    openapi::{header_parameter, idempotency_key, replayed, seconds, text_header},
     problem::Problem,
     wait,
 };
@@ -220,8 +219,7 @@ impl<P: Purpose> IntoResponses for Makes<P> {
                 .header("Operation-Location", text_header(operation))
                 .header("Idempotent-Replayed", replayed("accepted"))
         };
-        let seconds = HeaderBuilder::new().schema(Some(u32::schema()));
-        let seconds = seconds.description(Some("Seconds until it is worth asking again")).build();
+        let seconds = seconds("Seconds until it is worth asking again");
         let accepted = described(accepted, making).header("Retry-After", seconds);
         let ended = described("The job ended within the time of `Prefer: wait`", made)
             .header("Preference-Applied", text_header("The wait that was granted"));

@@ -22,7 +22,7 @@ use shared::{
     store::{EventPage, JobEvent, Listener, StoreError},
     time::Timestamp,
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::Id;
@@ -31,9 +31,10 @@ use crate::{
     auth::Caller,
     fields::Fields,
     problem::{Code, Problem},
+    shares::Place,
 };
 
-/// 5,000 streams in one process.
+/// 5,000 streams in one process; half of them for one tenant, where there are several.
 pub(crate) const STREAMS_MAX: usize = 5_000;
 /// 15 s between signs of life, below the idle time of every proxy.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -133,11 +134,12 @@ pub(crate) async fn events(
     if reader.ended && page.events.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let Ok(place) = api.streams.clone().try_acquire_owned() else {
+    let Some(place) = api.streams.take(caller.tenant()) else {
         return Err(Problem::new(Code::OverCapacity, "Too many event streams are open; try again."));
     };
     let sse = Sse::new(stream_of(api, reader, page, place)).keep_alive(KeepAlive::new().interval(HEARTBEAT));
-    Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response())
+    let headers = [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, sse).into_response())
 }
 
 /// A browser's EventSource says `text/event-stream`; a client that says nothing gets the stream too.
@@ -170,7 +172,7 @@ fn stream_of(
     api: Api,
     reader: Reader,
     first: EventPage,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     let deadline = Instant::now() + STREAM_MAX;
     let start = (api, reader, Some(first), place);

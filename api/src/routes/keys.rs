@@ -13,7 +13,7 @@ use shared::{
     api_key::{ApiKey, Scope},
     id::{KeyId, TenantId},
     limits,
-    store::{Audited, KeyRecord, Made, NewKey, SubmitError},
+    store::{Audited, KeyMade, KeyRecord, MadeBefore, NewKey, Once, SubmitError},
 };
 use utoipa::{
     ToSchema,
@@ -80,38 +80,40 @@ impl utoipa::IntoParams for SameKey {
     }
 }
 
+/// Under which idempotency key the caller wants it done.
+pub(super) fn once<'a>(caller: &'a Caller, Idempotency(asked): &'a Idempotency) -> Option<Once<'a>> {
+    let (key, fingerprint) = asked.as_ref()?;
+    Some(Once { tenant: caller.tenant(), key, fingerprint })
+}
+
 /// The key that was made before under the same `Idempotency-Key`, as it is now.
-async fn made_before(
-    api: &Api,
-    caller: &Caller,
-    Idempotency(asked): &Idempotency,
-) -> Result<Option<Response>, Problem> {
-    let Some((key, fingerprint)) = asked else { return Ok(None) };
-    let before = api.store.made_under(caller.tenant(), Made::ApiKey, key).await?;
-    let Some((noted, id)) = before else { return Ok(None) };
-    if noted != *fingerprint {
+async fn made_before(api: &Api, once: Option<Once<'_>>) -> Result<Option<Response>, Problem> {
+    let Some(once) = once else { return Ok(None) };
+    match api.store.key_made_under(once.tenant, once.key).await? {
+        Some(before) => replayed(api, once, before).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn replayed(api: &Api, once: Once<'_>, before: MadeBefore) -> Result<Response, Problem> {
+    if before.fingerprint != once.fingerprint {
         return Err(SubmitError::KeyReused.into());
     }
-    let record = match id.parse() {
+    let record = match before.id.parse() {
         Ok(id) => api.store.key_record(id).await?,
         Err(_) => None,
     };
     let record = record.ok_or_else(|| Problem::no_such("key"))?;
-    Ok(Some(CreatedKey { key: record, secret: None }.into_response()))
+    Ok(CreatedKey { key: record, secret: None }.into_response())
 }
 
-/// Notes under which `Idempotency-Key` a key was made, and answers with it.
-async fn made(
-    api: &Api,
-    caller: &Caller,
-    Idempotency(asked): &Idempotency,
-    created: (ApiKey, KeyRecord),
-) -> Result<Response, Problem> {
-    if let Some((key, fingerprint)) = asked {
-        let id = created.1.id.to_string();
-        api.store.note_made(caller.tenant(), Made::ApiKey, key, (fingerprint, &id)).await?;
+/// Makes a key, once.
+async fn make(api: &Api, new: &NewKey, once: Option<Once<'_>>) -> Result<Response, Problem> {
+    match (api.store.create_key(new, once, &api.config.sealer).await?, once) {
+        (KeyMade::New(key, record), _) => Ok(CreatedKey::from((key, record)).into_response()),
+        (KeyMade::Before(before), Some(once)) => replayed(api, once, before).await,
+        (KeyMade::Before(_) | KeyMade::NothingToReplace, _) => Err(Problem::no_such("key")),
     }
-    Ok(CreatedKey::from(created).into_response())
 }
 
 /// Body of `POST /keys`.
@@ -171,8 +173,8 @@ pub(crate) async fn create(
     idempotency: Idempotency,
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
-    let asked = NewApiKey::read(fields)?;
-    if let Some(response) = made_before(&api, &caller, &idempotency).await? {
+    let (asked, once) = (NewApiKey::read(fields)?, once(&caller, &idempotency));
+    if let Some(response) = made_before(&api, once).await? {
         return Ok(response);
     }
     let new = NewKey {
@@ -193,9 +195,7 @@ pub(crate) async fn create(
     };
     api.store.audit(&entry).await?;
     api.store.add_tenant(&new.tenant).await?;
-    let created = api.store.create_key(&new, &api.config.sealer).await?;
-    let created = created.ok_or_else(|| Problem::internal("a key that replaces none was refused"))?;
-    made(&api, &caller, &idempotency, created).await
+    make(&api, &new, once).await
 }
 
 /// Which keys.
@@ -291,11 +291,13 @@ pub(crate) async fn rotate(
     idempotency: Idempotency,
     OptionalJson(fields): OptionalJson,
 ) -> Result<Response, Problem> {
-    let overlap = overlap(fields)?;
-    if let Some(response) = made_before(&api, &caller, &idempotency).await? {
+    let (overlap, once) = (overlap(fields)?, once(&caller, &idempotency));
+    // First the key to replace: one that is gone may have been replaced under the same idempotency key just now.
+    let old = api.store.key_record(id).await?;
+    if let Some(response) = made_before(&api, once).await? {
         return Ok(response);
     }
-    let old = api.store.key_record(id).await?.ok_or_else(|| Problem::no_such("key"))?;
+    let old = old.ok_or_else(|| Problem::no_such("key"))?;
     audit(&api, &caller, "key.rotate", &old, &request_id).await?;
     let new = NewKey {
         tenant: old.tenant,
@@ -304,9 +306,7 @@ pub(crate) async fn rotate(
         expires_in: None,
         replaces: Some((id, overlap)),
     };
-    let created = api.store.create_key(&new, &api.config.sealer).await?;
-    let created = created.ok_or_else(|| Problem::no_such("key"))?;
-    made(&api, &caller, &idempotency, created).await
+    make(&api, &new, once).await
 }
 
 async fn audit(

@@ -10,7 +10,7 @@ use axum::{
 };
 use shared::metrics::{Samples, render};
 
-use crate::{Api, edge, problem::Problem, routes::STREAMS_MAX};
+use crate::{Api, edge, problem::Problem};
 
 /// Numbers for Prometheus: queues, jobs, workers, tools, tokens, webhooks, and this api.
 ///
@@ -24,10 +24,10 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     for (series, more) in api.store.counters().samples() {
         *samples.entry(series).or_default() += more;
     }
-    let used = |most: usize, free: usize| u32::try_from(most.saturating_sub(free)).unwrap_or(u32::MAX).into();
-    let requests = used(edge::REQUESTS_MAX, api.requests.available_permits());
-    samples.insert("wf_http_requests_in_flight".to_owned(), requests);
-    samples.insert("wf_event_streams".to_owned(), used(STREAMS_MAX, api.streams.available_permits()));
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).into();
+    let requests = edge::REQUESTS_MAX.saturating_sub(api.requests.available_permits());
+    samples.insert("wf_http_requests_in_flight".to_owned(), number(requests));
+    samples.insert("wf_event_streams".to_owned(), number(api.streams.held()));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, render(&samples)).into_response())
 }

@@ -42,7 +42,7 @@ use crate::{
     Api,
     auth::{self, Needs},
     body, edge, openapi,
-    problem::Problem,
+    problem::{Code, Problem},
 };
 
 /// Everything under its layers.
@@ -63,10 +63,16 @@ pub(crate) fn router(api: Api) -> Router {
     public
         .route("/docs/{file}", get(service::docs_file))
         .layer(Extension(document))
+        .fallback(nothing)
         .merge(keyed.into_iter().fold(Router::new(), Router::merge))
         .merge(uploads)
         .layer(from_fn_with_state(api.clone(), edge::edge))
         .with_state(api)
+}
+
+/// There is nothing at any other path, with a key or without.
+async fn nothing() -> Problem {
+    Problem::new(Code::NotFound, "There is nothing at this path.")
 }
 
 /// What belongs to a tenant.

@@ -1,12 +1,27 @@
 //! The tenant's webhook secret: shown, and replaced with overlap.
 
-use axum::{Extension, Json, extract::State};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::HeaderName,
+    response::{IntoResponse as _, Response},
+};
 use serde::Serialize;
-use shared::{signing::Signers, store::Audited, time::Timestamp};
-use utoipa::ToSchema;
+use shared::{
+    signing::Signers,
+    store::{Audited, Once, SubmitError},
+    time::Timestamp,
+};
+use utoipa::{
+    ToSchema,
+    openapi::path::{Parameter, ParameterIn},
+};
 
-use super::keys::{Rotation, overlap};
-use crate::{Api, auth::Caller, body::OptionalJson, edge::RequestId, problem::Problem};
+use super::keys::{Rotation, once, overlap};
+use crate::{
+    Api, auth::Caller, body::OptionalJson, edge::RequestId, idempotency::Idempotency,
+    openapi::idempotency_key, problem::Problem,
+};
 
 /// What webhooks are signed with.
 #[derive(Serialize, ToSchema)]
@@ -39,17 +54,25 @@ pub(crate) async fn webhook_secret(
 /// For a while both sign, each webhook carrying two signatures, so that receivers can change over.
 #[utoipa::path(
     post, path = "/webhook-secret/rotate", operation_id = "rotateWebhookSecret", tag = "webhooks",
-    request_body = Option<Rotation>,
-    responses((status = 200, description = "The new secret, and the one before it", body = WebhookSecrets))
+    request_body = Option<Rotation>, params(RotationKey),
+    responses((status = 200, description = "The new secret, and the one before it", body = WebhookSecrets,
+        headers(("Idempotent-Replayed" = Option<String>, description = "`true`: replaced before under the same key"))))
 )]
 pub(crate) async fn rotate_webhook_secret(
     State(api): State<Api>,
     caller: Caller,
     Extension(RequestId(request_id)): Extension<RequestId>,
+    idempotency: Idempotency,
     OptionalJson(fields): OptionalJson,
-) -> Result<Json<WebhookSecrets>, Problem> {
-    let overlap = overlap(fields)?;
-    let (actor, tenant) = (caller.actor(), caller.tenant());
+) -> Result<Response, Problem> {
+    let (overlap, once) = (overlap(fields)?, once(&caller, &idempotency));
+    let tenant = caller.tenant();
+    if let Some(once) = once
+        && let Some(before) = api.store.rotated_under(tenant, once.key).await?
+    {
+        return replayed(&api, once, &before).await;
+    }
+    let actor = caller.actor();
     let entry = Audited {
         actor: &actor,
         action: "webhook_secret.rotate",
@@ -58,8 +81,37 @@ pub(crate) async fn rotate_webhook_secret(
         request_id: &request_id,
     };
     api.store.audit(&entry).await?;
-    let signers = api.store.rotate_webhook_secret(tenant, &api.config.sealer, overlap).await?;
-    Ok(Json(signers.into()))
+    let rotated = api.store.rotate_webhook_secret(tenant, &api.config.sealer, overlap, once).await?;
+    match (rotated, once) {
+        (Some(signers), _) => Ok(Json(WebhookSecrets::from(signers)).into_response()),
+        // The same was asked twice at once: the other was faster.
+        (None, Some(once)) => {
+            let before = api.store.rotated_under(tenant, once.key).await?;
+            replayed(&api, once, &before.unwrap_or_default()).await
+        }
+        (None, None) => Err(Problem::internal("a rotation under no key was one before")),
+    }
+}
+
+/// The secrets as they are now.
+async fn replayed(api: &Api, once: Once<'_>, fingerprint: &str) -> Result<Response, Problem> {
+    if fingerprint != once.fingerprint {
+        return Err(SubmitError::KeyReused.into());
+    }
+    let signers = api.store.webhook_secrets(once.tenant, &api.config.sealer).await?;
+    let replayed = [(HeaderName::from_static("idempotent-replayed"), "true")];
+    Ok((replayed, Json(WebhookSecrets::from(signers))).into_response())
+}
+
+/// The parameter `Idempotency-Key` of a rotation.
+struct RotationKey;
+
+impl utoipa::IntoParams for RotationKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key(
+            "The same key and body replace the secret once, and answer the secrets as they are",
+        )]
+    }
 }
 
 impl From<Signers> for WebhookSecrets {

@@ -28,6 +28,7 @@ pub(crate) struct Health {
     #[schema(example = "ok")]
     status: &'static str,
     /// The version of the program.
+    #[schema(example = "0.1.0")]
     version: &'static str,
 }
 
@@ -40,6 +41,7 @@ pub(crate) struct Detail {
     #[schema(example = "ok")]
     status: &'static str,
     /// The version of the program.
+    #[schema(example = "0.1.0")]
     version: &'static str,
     /// `ok` or `unavailable`; only where `workers` is.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -77,6 +77,37 @@ async fn a_webhook_secret_is_replaced_and_the_old_one_signs_on_for_a_while() {
     api.finish().await;
 }
 
+/// A second rotation would silence the secret that receivers still verify with.
+#[tokio::test]
+async fn a_rotation_whose_answer_was_lost_is_repeated_under_its_key_without_rotating_again() {
+    let api = Fixture::with_keys(&[]).await;
+    let acme = api.key_of("acme").await;
+    let bearer = format!("Bearer {acme}");
+    let rotate = |key: &'static str, overlap_ms: u64| {
+        let (client, bearer) = (api.client.clone(), bearer.clone());
+        tokio::spawn(async move {
+            let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+            let body = json!({"overlap_ms": overlap_ms});
+            client.send("POST", "/webhook-secret/rotate", &headers, Some(&body)).await
+        })
+    };
+    let first = api.client.with_key(&acme, "GET", "/webhook-secret", None).await.expect(200);
+    let asking: Vec<_> = (0..10).map(|_| rotate("one", 60_000)).collect();
+    let (mut secrets, mut replayed) = (std::collections::BTreeSet::new(), 0);
+    for asked in asking {
+        let answer = asked.await.unwrap();
+        let rotated = answer.expect(200);
+        assert_eq!(rotated["previous"], first["secret"]);
+        secrets.insert(rotated["secret"].to_string());
+        replayed += usize::from(answer.header("idempotent-replayed") == Some("true"));
+    }
+    assert_eq!((secrets.len(), replayed), (1, 9), "one new secret, told ten times");
+    rotate("one", 0).await.unwrap().problem(422, "idempotency_key_reused");
+    let next = rotate("two", 60_000).await.unwrap().expect(200);
+    assert!(secrets.contains(&next["previous"].to_string()));
+    api.finish().await;
+}
+
 #[tokio::test]
 async fn at_its_start_an_api_with_a_new_secrets_key_seals_everything_with_it() {
     let api = Fixture::with_keys(&[]).await;

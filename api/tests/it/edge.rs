@@ -1,11 +1,12 @@
 //! What is between a socket and a handler, with the bytes of clients that mean no good.
 
 use serde_json::json;
+use shared::{job::Queue, limits, store::Finish};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     client::{DEADLINE, read_answer, request},
-    fixture::Fixture,
+    fixture::{Fixture, id, success},
 };
 
 #[tokio::test]
@@ -68,7 +69,7 @@ async fn what_is_too_large_is_refused_and_said_so() {
     api.client.send("GET", "/jobs", &[("x-wide", &wide)], None).await.problem(431, "header_too_large");
     let (half, path) = (&wide[..40 << 10], format!("/jobs?status={}", &wide[..40 << 10]));
     api.client.send("GET", &path, &[("x-wide", half)], None).await.problem(431, "header_too_large");
-    let huge = json!({"description": "d", "code": "x".repeat(5 << 20)}).to_string();
+    let huge = json!({"description": "d", "code": "x".repeat(limits::BODY_BYTES_MAX)}).to_string();
     let json = [("content-type", "application/json")];
     api.client
         .exchange(&request("POST", "/workflows", &json, huge.as_bytes()))
@@ -88,6 +89,10 @@ async fn what_is_too_large_is_refused_and_said_so() {
     let began = std::time::Instant::now();
     api.client.exchange(announced.as_bytes()).await.problem(413, "too_large");
     assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
+    let form = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 999999999\r\n\r\n";
+    let upload = format!("POST /files HTTP/1.1\r\nHost: localhost\r\n{form}");
+    api.client.exchange(upload.as_bytes()).await.problem(413, "too_large");
+    assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
     // Who asks first is told before the body is sent.
     let ask = "POST /workflows HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n";
     api.client.exchange(ask.as_bytes()).await.problem(413, "too_large");
@@ -132,6 +137,13 @@ async fn a_page_of_another_site_changes_nothing() {
     let cross = [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")];
     api.client.send("POST", "/workflows", &cross, Some(&body)).await.problem(403, "forbidden");
     assert_eq!(api.client.get("/workflows").await.expect(200)["data"], json!([]));
+    // An older browser says where the page is from, and no more.
+    for origin in ["https://evil.example", "http://localhost:1", "null"] {
+        let cross = [("origin", origin)];
+        api.client.send("POST", "/workflows", &cross, Some(&body)).await.problem(403, "forbidden");
+    }
+    let own = [("origin", "http://localhost")];
+    api.client.send("POST", "/workflows", &own, Some(&body)).await.expect(202);
     let own = [("sec-fetch-site", "same-origin")];
     api.client.send("POST", "/workflows", &own, Some(&body)).await.expect(202);
     api.finish().await;
@@ -143,4 +155,93 @@ async fn two_apis_in_one_process_are_stopped_apart() {
     one.finish().await;
     two.client.get("/readyz").await.expect(200);
     two.finish().await;
+}
+
+/// What hyper refuses before any of our code sees it: on a new connection, and after another answer on an old one.
+#[tokio::test]
+async fn what_is_no_request_is_answered_with_a_problem_too() {
+    let api = Fixture::start().await;
+    let host = "Host: localhost\r\n";
+    let (wide, many) = ("x".repeat(300 << 10), "X: a\r\n".repeat(150));
+    for (bytes, status, code) in [
+        ("GARBAGE\r\n\r\n".to_owned(), 400, "bad_request"),
+        ("GET /jobs\r\n\r\n".to_owned(), 400, "bad_request"),
+        (format!("GET /jobs HTTP/9.9\r\n{host}\r\n"), 400, "bad_request"),
+        (format!("GET /jobs HTTP/1.1\r\n{host}Content-Length: x\r\n\r\n"), 400, "bad_request"),
+        (format!("GET /jobs HTTP/1.1\r\n{host}A header: x\r\n\r\n"), 400, "bad_request"),
+        (format!("GET /jobs HTTP/1.1\r\n{host}{many}\r\n"), 431, "header_too_large"),
+        (format!("GET /jobs HTTP/1.1\r\n{host}X: {wide}\r\n\r\n"), 431, "header_too_large"),
+        (format!("GET /{} HTTP/1.1\r\n{host}\r\n", &wide[..70 << 10]), 431, "header_too_large"),
+    ] {
+        for before in ["", "GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+            let mut stream = api.client.connect().await;
+            stream.get_mut().write_all(before.as_bytes()).await.unwrap();
+            if !before.is_empty() {
+                read_answer(&mut stream).await.expect(200);
+            }
+            let _ = stream.get_mut().write_all(bytes.as_bytes()).await;
+            let answer = read_answer(&mut stream).await;
+            answer.problem(status, code);
+            assert_eq!(answer.header("connection"), Some("close"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+    }
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn there_is_nothing_at_other_paths_whoever_asks() {
+    let api = Fixture::with_keys(&[]).await;
+    let body = json!({"tenant": "acme", "scopes": ["read"]});
+    let key = api.operator("POST", "/keys", Some(&body)).await.expect(201);
+    let bearer = format!("Bearer {}", key["secret"].as_str().unwrap());
+    for headers in [&[][..], &[("authorization", bearer.as_str())], &[("authorization", "Bearer wrong")]] {
+        for (method, path) in [("GET", "/nothing"), ("POST", "/v1/workflows"), ("DELETE", "/jobs/x/y/z")] {
+            api.client.send(method, path, headers, None).await.problem(404, "not_found");
+        }
+    }
+    api.finish().await;
+}
+
+/// `\u00e9` is six bytes for two: a body in ASCII may be several times its content.
+#[tokio::test]
+async fn the_largest_input_is_taken_however_json_writes_it() {
+    let api = Fixture::start().await;
+    let workflow = api.ready_workflow().await;
+    let path = format!("/workflows/{workflow}/execute");
+    let json = [("content-type", "application/json")];
+    for (character, bytes) in [("x", 1), ("\\u00e9", 2), ("\\u0001", 1), ("\\ud83e\\udd80", 4)] {
+        let text = character.repeat(limits::INPUT_BYTES_MAX / bytes);
+        let fits = format!("{{\"user_input\":\"{text}\"}}");
+        api.client.exchange(&request("POST", &path, &json, fits.as_bytes())).await.expect(202);
+        let over = format!("{{\"user_input\":\"{text}x\"}}");
+        let refused = api.client.exchange(&request("POST", &path, &json, over.as_bytes())).await;
+        assert_eq!(refused.problem(413, "too_large")["errors"][0]["pointer"], "/user_input");
+    }
+    api.finish().await;
+}
+
+/// A log may be anything, a refusal of hyper's too; it is sent in many writes, which may begin anywhere in it.
+#[tokio::test]
+async fn what_looks_like_a_refusal_in_an_answer_of_ours_is_left_alone() {
+    let api = Fixture::start().await;
+    let job = api.queued_job().await;
+    let refusal = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let log = refusal.repeat(900_000 / refusal.len());
+    let finish = Finish { log: log.clone().into_bytes(), ..success() };
+    api.end(&api.claim(Queue::Execute).await, finish).await;
+    let get = format!("GET /jobs/{}/logs HTTP/1.1\r\nHost: localhost\r\n\r\n", id(&job));
+    let mut stream = api.client.connect().await;
+    for _ in 0..3 {
+        stream.get_mut().write_all(get.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.status == 200 && answer.text() == log);
+    }
+    // Two at once, and then what is no request: every answer before it is whole.
+    stream.get_mut().write_all(format!("{get}{get}GARBAGE\r\n\r\n").as_bytes()).await.unwrap();
+    for _ in 0..2 {
+        assert!(read_answer(&mut stream).await.text() == log);
+    }
+    assert_eq!(read_answer(&mut stream).await.status, 400);
+    api.finish().await;
 }

@@ -161,3 +161,16 @@ async fn a_stream_outlives_an_outage_of_the_store() {
     assert!(events.next().await.is_none());
     api.finish().await;
 }
+
+/// 15 s pass before the first: shorter than any proxy's patience, longer than a test likes.
+#[tokio::test]
+async fn a_stream_on_which_nothing_happens_shows_signs_of_life() {
+    let api = Fixture::start().await;
+    let job = api.queued_job().await;
+    let mut events = Events::open(&api, id(&job), &[]).await;
+    assert_eq!(events.next().await.map(|event| event.1).as_deref(), Some("job.queued"));
+    let alive = async { while !read_line(&mut events.stream).await.starts_with(':') {} };
+    tokio::time::timeout(Duration::from_secs(20), alive).await.expect("a comment in time");
+    drop(events);
+    api.finish().await;
+}

@@ -1,8 +1,14 @@
 //! API keys: what they open, what they do not, and how they end.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-use crate::fixture::{ADMIN, Fixture};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{
+    client::{DEADLINE, request},
+    fixture::{ADMIN, Fixture},
+};
 
 fn text<'a>(object: &'a Value, name: &str) -> &'a str {
     object[name].as_str().unwrap_or_else(|| panic!("no {name}: {object}"))
@@ -95,7 +101,7 @@ async fn an_expired_key_is_unknown() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(crate::client::DEADLINE, expired).await.expect("it expires");
+    tokio::time::timeout(DEADLINE, expired).await.expect("it expires");
     assert_eq!(api.operator("GET", "/keys", None).await.expect(200)["data"], json!([]));
     api.finish().await;
 }
@@ -231,6 +237,10 @@ async fn what_the_operator_changes_is_written_down_and_what_is_secret_is_not() {
     assert_eq!(second["data"].as_array().unwrap().len(), 2);
     assert_eq!(second["has_more"], false);
     api.operator("GET", "/audit?after=x", None).await.problem(422, "invalid_request");
+    for before_all in ["0-0", "000-00", "0-1", "1-0"] {
+        let none = api.operator("GET", &format!("/audit?after={before_all}"), None).await.expect(200);
+        assert_eq!((&none["data"], &none["has_more"]), (&json!([]), &json!(false)), "{before_all}");
+    }
     api.finish().await;
 }
 
@@ -255,5 +265,69 @@ async fn a_key_is_made_once_under_an_idempotency_key_and_its_secret_is_not_shown
     assert_eq!(replayed.expect(201)["id"], rotated["id"]);
     let all = api.operator("GET", "/keys?tenant=acme", None).await.expect(200);
     assert_eq!(all["data"].as_array().map(Vec::len), Some(2), "{all:#}");
+    api.finish().await;
+}
+
+/// Looking whether there is one, and making one, are a single step of the store; so is taking the old one away.
+#[tokio::test]
+async fn however_many_ask_at_once_under_one_idempotency_key_one_key_is_made() {
+    let api = Fixture::with_keys(&[]).await;
+    let old = api.operator("POST", "/keys", Some(&json!({"tenant": "acme"}))).await.expect(201);
+    let rotate = format!("/keys/{}/rotate", text(&old, "id"));
+    for (key, path, body) in
+        [("one", "/keys", json!({"tenant": "acme"})), ("two", &rotate, json!({"overlap_ms": 0}))]
+    {
+        let ask = |_| {
+            let (client, path, body) = (api.client.clone(), path.to_owned(), body.clone());
+            tokio::spawn(async move {
+                let bearer = format!("Bearer {ADMIN}");
+                let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+                client.send("POST", &path, &headers, Some(&body)).await
+            })
+        };
+        let asking: Vec<_> = (0..20).map(ask).collect();
+        let (mut ids, mut shown) = (BTreeSet::new(), 0);
+        for asked in asking {
+            let answer = asked.await.unwrap();
+            let made = answer.expect(201);
+            ids.insert(text(&made, "id").to_owned());
+            assert_eq!(answer.header("idempotent-replayed").is_some(), made.get("secret").is_none());
+            shown += usize::from(made.get("secret").is_some());
+        }
+        assert_eq!((ids.len(), shown), (1, 1), "{path}: one key, and its secret once");
+    }
+    let all = api.operator("GET", "/keys?tenant=acme", None).await.expect(200);
+    assert_eq!(all["data"].as_array().map(Vec::len), Some(2), "{all:#}");
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn a_key_whose_answer_was_lost_is_not_made_again() {
+    let api = Fixture::with_keys(&[]).await;
+    let body = json!({"tenant": "acme"}).to_string();
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("idempotency-key", "one"),
+        ("content-type", "application/json"),
+    ];
+    let request = request("POST", "/keys", &headers, body.as_bytes());
+    let listed = async || api.operator("GET", "/keys?tenant=acme", None).await.expect(200)["data"].clone();
+    {
+        let mut stream = api.client.connect().await;
+        stream.get_mut().write_all(&request).await.unwrap();
+        let made = async {
+            while listed().await == json!([]) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, made).await.expect("it is made");
+    }
+    let again = api.client.exchange(&request).await;
+    assert_eq!(
+        (again.expect(201)["id"].clone(), again.header("idempotent-replayed")),
+        (listed().await[0]["id"].clone(), Some("true"))
+    );
+    assert_eq!(listed().await.as_array().map(Vec::len), Some(1));
     api.finish().await;
 }

@@ -59,6 +59,12 @@ async fn the_operator_sets_what_holds_for_a_tenant() {
     assert_eq!(set["limits"]["tokens_per_day"], 0);
     assert_eq!(set["limits"]["queued_max"], json!(null));
     assert_eq!(set["workspaces"], json!([4, 9]));
+    let written = json!({"limits": {"running_max": 3.0, "tokens_per_day": 0}, "workspaces": [4.0, 9e0], "operator_credentials": true});
+    assert_eq!(
+        api.operator("PUT", "/tenants/acme", Some(&written)).await.expect(200),
+        set,
+        "JSON knows one kind of number"
+    );
     assert_eq!(set["operator_credentials"], true);
     assert_eq!(api.operator("GET", "/tenants/acme", None).await.expect(200), set);
     let list = api.operator("GET", "/tenants?limit=1", None).await.expect(200);
@@ -112,5 +118,52 @@ async fn where_no_keys_are_required_nothing_is_limited() {
         assert_eq!(usage[name], json!({"used": 0, "limit": null}), "{name}");
     }
     assert_eq!(answer.header("ratelimit"), None);
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn every_answer_to_a_known_key_tells_what_is_left_whatever_it_is() {
+    let api = Fixture::with_keys(&[("TENANT_REQUESTS_PER_MINUTE", "100")]).await;
+    let acme = api.key_of("acme").await;
+    let unknown = format!("/jobs/job_{}", "0".repeat(32));
+    let empty = json!({});
+    let mut left = 100;
+    for (method, path, body, status) in [
+        ("GET", "/usage", None, 200),
+        ("GET", unknown.as_str(), None, 404),
+        ("GET", "/jobs?limit=0", None, 422),
+        ("POST", "/workflows", Some(&empty), 422),
+        ("POST", "/workflows", None, 415),
+        ("GET", "/keys", None, 403),
+        ("POST", "/files", Some(&empty), 415),
+    ] {
+        let answer = api.client.with_key(&acme, method, path, body).await;
+        left -= 1;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        assert_eq!(answer.header("ratelimit-policy"), Some("\"requests\";q=100;w=60"), "{method} {path}");
+        let state = answer.header("ratelimit").unwrap();
+        assert!(state.starts_with(&format!("\"requests\";r={left};t=")), "{method} {path}: {state}");
+    }
+    // Nobody's: nothing to count.
+    let foreign = api.client.with_key("wfk_wrong", "GET", "/jobs", None).await;
+    assert_eq!((foreign.status, foreign.header("ratelimit")), (401, None));
+    api.finish().await;
+}
+
+#[tokio::test]
+async fn who_waits_as_long_as_told_is_served_again() {
+    let api = Fixture::with_keys(&[("TENANT_REQUESTS_PER_MINUTE", "60")]).await;
+    let acme = api.key_of("acme").await;
+    let ask = async || api.client.with_key(&acme, "GET", "/usage", None).await;
+    let refused = loop {
+        let answer = ask().await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    refused.problem(429, "rate_limited");
+    let wait = refused.header("retry-after").unwrap().parse().unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(wait)).await;
+    ask().await.expect(200);
     api.finish().await;
 }

@@ -27,14 +27,16 @@ pub struct AuditEntry {
     #[schema(example = "operator")]
     pub actor: String,
     /// What.
-    #[schema(example = "key.created")]
+    #[schema(example = "key.rotate")]
     pub action: String,
     /// Whose things were changed.
     #[schema(example = "acme")]
     pub tenant: String,
     /// Which thing was changed; never its value.
+    #[schema(example = "key_019a1b2c3d4e7f60a1b2c3d4e5f60718")]
     pub target: String,
     /// The request, as in its answer and the logs.
+    #[schema(example = "req_0192f0c1a5b87d10a3c4e5f60718293a")]
     pub request_id: String,
 }
 
@@ -71,6 +73,9 @@ impl Store {
 
     /// Entries, newest first, those older than `after`.
     pub async fn audit_log(&self, after: Option<&str>, limit: usize) -> Result<Page<AuditEntry>, StoreError> {
+        if after.is_some_and(|id| id.bytes().all(|byte| matches!(byte, b'0' | b'-'))) {
+            return Ok(Page { items: Vec::new(), next: None }); // nothing is older, and Redis takes it for an error
+        }
         let from = after.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
         let reply: Vec<Reply> = redis::cmd("XREVRANGE")
             .arg(self.key("audit"))

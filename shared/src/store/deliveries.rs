@@ -53,9 +53,10 @@ pub struct Delivery {
     #[schema(example = "delivery")]
     pub object: String,
     /// The job it tells of.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "job_019a1b2c3d4e7f60a1b2c3d4e5f60718")]
     pub job_id: JobId,
     /// Where it is sent.
+    #[schema(example = "https://example.com/hook")]
     pub url: String,
     /// How it stands.
     pub status: DeliveryStatus,

@@ -36,6 +36,7 @@ pub struct Finding {
     /// Column in that line, from 1.
     pub column: Option<u32>,
     /// For people.
+    #[schema(example = "the name `serach` is not defined")]
     pub message: String,
     /// How grave it is.
     pub severity: Severity,
@@ -79,10 +80,12 @@ pub struct DryRun {
     #[schema(example = "self_test")]
     pub kind: String,
     /// The input it ran on, shortened.
+    #[schema(example = "Where is the contract kept?")]
     pub input: String,
     /// It ended with a result.
     pub completed: bool,
     /// The expected texts that the result does not hold.
+    #[schema(example = json!([]))]
     pub unmet: Vec<String>,
     /// Tool calls it made.
     pub tool_calls: u32,

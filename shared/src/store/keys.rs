@@ -10,16 +10,23 @@ use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
 
-use super::{Page, Store, StoreError, record::Fields, script, state::push_fields};
+use super::{
+    MadeBefore, Once, Page, Store, StoreError,
+    made::made_record,
+    record::Fields,
+    script,
+    state::{millis, push_fields},
+};
 use crate::{
     api_key::{ApiKey, Scope},
     id::{KeyId, TenantId},
+    limits,
     seal::Sealer,
     time::Timestamp,
 };
 
 /// The first part of all keys' keys.
-const PREFIX: &str = "{wf:keys}:";
+pub(super) const PREFIX: &str = "{wf:keys}:";
 /// 1 min: how exactly `last_used_at` is kept; a busy key costs one write a minute.
 const LAST_USED_GRAIN_MS: i64 = 60_000;
 
@@ -37,10 +44,12 @@ pub struct KeyRecord {
     #[schema(value_type = String, example = "acme")]
     pub tenant: TenantId,
     /// What its owner calls it.
+    #[schema(example = "nightly import")]
     pub name: String,
     /// What it allows.
     pub scopes: Vec<Scope>,
     /// The last four characters of the secret.
+    #[schema(example = "2Fq4")]
     pub last4: String,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
@@ -68,18 +77,30 @@ pub struct NewKey {
     pub replaces: Option<(KeyId, Duration)>,
 }
 
+/// What became of the wish to make a key.
+#[derive(Debug)]
+pub enum KeyMade {
+    /// It was made. Its text is nowhere but here.
+    New(ApiKey, KeyRecord),
+    /// One was made before under the same idempotency key.
+    Before(MadeBefore),
+    /// The key to replace does not exist.
+    NothingToReplace,
+}
+
 impl Store {
     /// The same store where the keys are: in a cluster their tag may lie on another node than the shard's.
     fn at_keys(&self) -> Self {
         Self { connection: self.keys.clone(), ..self.clone() }
     }
 
-    /// Makes a key. Its text is nowhere but in the answer. `None`: the key to replace does not exist.
+    /// Makes a key: under an idempotency key at most one, whoever asks at the same time, and whoever dies meanwhile.
     pub async fn create_key(
         &self,
         new: &NewKey,
+        once: Option<Once<'_>>,
         sealer: &Sealer,
-    ) -> Result<Option<(ApiKey, KeyRecord)>, StoreError> {
+    ) -> Result<KeyMade, StoreError> {
         let key = ApiKey::generate();
         let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
         let digest = sealer.digests(key.expose()).next().map(|digest| hex(&digest)).unwrap_or_default();
@@ -89,26 +110,31 @@ impl Store {
             ("last4", key.last4().to_owned()),
             ("digest", digest),
         ];
-        let (old, overlap) = new.replaces.map_or((String::new(), 0), |(id, overlap)| {
-            (id.to_string(), u64::try_from(overlap.as_millis()).unwrap_or(u64::MAX))
-        });
+        let (old, overlap) =
+            new.replaces.map_or((String::new(), 0), |(id, overlap)| (id.to_string(), millis(overlap)));
         let mut call = script::CREATE_KEY.prepare_invoke();
         call.key(PREFIX)
             .arg(key.id().to_string())
             .arg(new.tenant.as_str())
             .arg(new.expires_in.map(|lasts| lasts.as_millis().to_string()).unwrap_or_default())
             .arg(old)
-            .arg(overlap);
+            .arg(overlap)
+            .arg(once.map(|once| made_record(once.tenant, once.key)).unwrap_or_default())
+            .arg(once.map(|once| once.fingerprint).unwrap_or_default())
+            .arg(millis(limits::IDEMPOTENCY_TTL));
         push_fields(&mut call, &fields);
-        let stored: bool = call.invoke_async(&mut self.keys.clone()).await?;
-        if !stored {
-            return Ok(None);
+        let (stored, fingerprint, id): (i64, String, String) =
+            call.invoke_async(&mut self.keys.clone()).await?;
+        match stored {
+            0 => return Ok(KeyMade::NothingToReplace),
+            2 => return Ok(KeyMade::Before(MadeBefore { fingerprint, id })),
+            _ => {}
         }
         let record = self.key_record(key.id()).await?;
         // A key that lives for a few milliseconds may be over by now.
         let record =
             record.ok_or_else(|| StoreError::Unreadable("the key expired as it was made".to_owned()))?;
-        Ok(Some((key, record)))
+        Ok(KeyMade::New(key, record))
     }
 
     /// The key a client sent, if it is one of ours; in a time that does not tell how much of it is right.

@@ -1,63 +1,126 @@
 //! What was made under an idempotency key, where that is no job: files and API keys. Jobs have theirs in `submit`.
+//!
+//! An API key is made in one script with the record of its idempotency key (`create_key`). An upload takes a while: its key
+//! is held meanwhile, so that a second request under it is turned away instead of carried out; the hold ends by itself when
+//! its holder has died, and what was made and under which key is written in one step (`keep_file`).
 
-use super::{Store, StoreError};
-use crate::{id::TenantId, limits};
+use super::{Store, StoreError, files::File, keys, script, state::millis};
+use crate::{id::TenantId, limits, seal::random_bytes};
 
-/// Kinds of things a client makes with an idempotency key of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
-    /// An uploaded file.
-    File,
-    /// An API key.
-    ApiKey,
+/// An idempotency key of a tenant, with a fingerprint of what was asked under it.
+#[derive(Debug, Clone, Copy)]
+pub struct Once<'a> {
+    /// Whose key it is.
+    pub tenant: &'a TenantId,
+    /// The key.
+    pub key: &'a str,
+    /// The same for the same request.
+    pub fingerprint: &'a str,
 }
 
-impl Made {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::ApiKey => "api_key",
-        }
-    }
+/// What was made under an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeBefore {
+    /// Of the request that made it.
+    pub fingerprint: String,
+    /// The thing's id.
+    pub id: String,
+}
+
+/// An idempotency key that nobody else can make anything under.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    record: String,
+    holder: String,
+}
+
+/// What became of the wish to hold a key.
+#[derive(Debug)]
+pub enum Holding {
+    /// It is held, until [`limits::IDEMPOTENCY_HOLD`] after it was last held on to.
+    Held(Hold),
+    /// Somebody else holds it.
+    Busy,
+    /// Something was made under it.
+    Made(MadeBefore),
 }
 
 impl Store {
-    /// What was made under an idempotency key: the request's fingerprint and the thing's id.
-    pub async fn made_under(
+    /// The API key that was made under an idempotency key.
+    pub async fn key_made_under(
         &self,
         tenant: &TenantId,
-        kind: Made,
         key: &str,
-    ) -> Result<Option<(String, String)>, StoreError> {
+    ) -> Result<Option<MadeBefore>, StoreError> {
         let (fingerprint, id): (Option<String>, Option<String>) = redis::cmd("HMGET")
-            .arg(self.made_key(tenant, kind, key))
-            .arg("fingerprint")
-            .arg("id")
-            .query_async(&mut self.connection.clone())
+            .arg(format!("{}{}", keys::PREFIX, made_record(tenant, key)))
+            .arg(&["fingerprint", "id"])
+            .query_async(&mut self.keys.clone())
             .await?;
-        Ok(fingerprint.zip(id))
+        Ok(fingerprint.zip(id).map(|(fingerprint, id)| MadeBefore { fingerprint, id }))
     }
 
-    /// Notes what was made under an idempotency key.
-    pub async fn note_made(
+    /// Holds an idempotency key for an upload.
+    pub async fn hold_for_file(&self, tenant: &TenantId, key: &str) -> Result<Holding, StoreError> {
+        let mut holder = [0; 16];
+        random_bytes(&mut holder);
+        let holder = format!("{:032x}", u128::from_le_bytes(holder));
+        let hold = Hold { record: format!("made:{tenant}:file:{key}"), holder };
+        let (answer, made) = self.hold(&hold, millis(limits::IDEMPOTENCY_HOLD)).await?;
+        Ok(match made {
+            Some(made) => Holding::Made(made),
+            None if answer == "held" => Holding::Held(hold),
+            None => Holding::Busy,
+        })
+    }
+
+    /// Holds on to a key for as long again.
+    pub async fn hold_on(&self, hold: &Hold) -> Result<(), StoreError> {
+        self.hold(hold, millis(limits::IDEMPOTENCY_HOLD)).await.map(drop)
+    }
+
+    /// Lets a key go: nothing was made under it.
+    pub async fn let_go(&self, hold: &Hold) -> Result<(), StoreError> {
+        self.hold(hold, 0).await.map(drop)
+    }
+
+    async fn hold(&self, hold: &Hold, for_ms: u64) -> Result<Answer, StoreError> {
+        let mut call = script::HOLD.key(&self.prefix);
+        call.arg(&hold.record).arg(&hold.holder).arg(for_ms);
+        answer(call.invoke_async(&mut self.connection.clone()).await?)
+    }
+
+    /// Keeps what is known of a file that was made under a held key. `Some`: the hold had ended, and another file was made
+    /// under the key meanwhile; this one is not kept.
+    pub async fn keep_file_once(
         &self,
         tenant: &TenantId,
-        kind: Made,
-        key: &str,
-        (fingerprint, id): (&str, &str),
-    ) -> Result<(), StoreError> {
-        let name = self.made_key(tenant, kind, key);
-        let kept = i64::try_from(limits::IDEMPOTENCY_TTL.as_secs()).unwrap_or(i64::MAX);
-        redis::pipe()
-            .atomic()
-            .hset_multiple(&name, &[("fingerprint", fingerprint), ("id", id)])
-            .expire(&name, kept)
-            .query_async::<()>(&mut self.connection.clone())
-            .await?;
-        Ok(())
+        file: &File,
+        (hold, fingerprint): (&Hold, &str),
+    ) -> Result<Option<MadeBefore>, StoreError> {
+        let json = serde_json::to_string(file).expect("plain data serialises");
+        let mut call = script::KEEP_FILE.key(&self.prefix);
+        call.arg(&hold.record).arg(fingerprint).arg(millis(limits::IDEMPOTENCY_TTL));
+        call.arg(format!("t:{tenant}:files")).arg(&file.id).arg(json);
+        answer(call.invoke_async(&mut self.connection.clone()).await?).map(|(_, made)| made)
     }
+}
 
-    fn made_key(&self, tenant: &TenantId, kind: Made, key: &str) -> String {
-        self.key(format_args!("made:{tenant}:{}:{key}", kind.as_str()))
+/// The record of an idempotency key under which API keys are made, after the keys' own tag.
+pub(super) fn made_record(tenant: &TenantId, key: &str) -> String {
+    format!("made:{tenant}:{key}")
+}
+
+/// The word a script answered, and what was made when the word is `made`.
+type Answer = (String, Option<MadeBefore>);
+
+fn answer(words: Vec<String>) -> Result<Answer, StoreError> {
+    let mut words = words.into_iter();
+    let unreadable = || StoreError::Unreadable("an idempotency key".to_owned());
+    let word = words.next().ok_or_else(unreadable)?;
+    let made = words.next().zip(words.next()).map(|(fingerprint, id)| MadeBefore { fingerprint, id });
+    if made.is_none() && word == "made" {
+        return Err(unreadable());
     }
+    Ok((word, made))
 }

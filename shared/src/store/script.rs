@@ -66,6 +66,8 @@ scripts! {
     RATE = "rate",
     SPEND = "spend",
     CREATE_KEY = "create_key",
+    HOLD = "hold",
+    KEEP_FILE = "keep_file",
     TOUCH_KEY = "touch_key",
     ROTATE_WEBHOOK_SECRET = "rotate_webhook_secret",
     DELETE_WORKFLOW = "delete_workflow",

@@ -6,9 +6,10 @@ use std::{collections::HashMap, time::Duration};
 
 use secrecy::ExposeSecret as _;
 
-use super::{Store, StoreError, script, state::millis, tenants::webhook_place};
+use super::{Once, Store, StoreError, script, state::millis, tenants::webhook_place};
 use crate::{
     id::TenantId,
+    limits,
     seal::Sealer,
     signing::{Signers, WebhookSecret},
     time::Timestamp,
@@ -23,30 +24,46 @@ impl Store {
         self.sealed_secrets(tenant, sealer).await.map(|(_, signers)| signers)
     }
 
-    /// Replaces a tenant's secret; the one before it goes on signing for `overlap`.
+    /// Replaces a tenant's secret; the one before it goes on signing for `overlap`. `None`: it was replaced before under the
+    /// same idempotency key.
     pub async fn rotate_webhook_secret(
         &self,
         tenant: &TenantId,
         sealer: &Sealer,
         overlap: Duration,
-    ) -> Result<Signers, StoreError> {
+        once: Option<Once<'_>>,
+    ) -> Result<Option<Signers>, StoreError> {
         let place = webhook_place(tenant);
         for _ in 0..ROTATIONS_MAX {
             let (seen, _) = self.sealed_secrets(tenant, sealer).await?;
             let anew = sealer.seal(&place, WebhookSecret::generate().expose());
-            let rotated: bool = script::ROTATE_WEBHOOK_SECRET
+            let words: Vec<String> = script::ROTATE_WEBHOOK_SECRET
                 .key(&self.prefix)
                 .arg(tenant.as_str())
                 .arg(seen)
                 .arg(anew)
                 .arg(millis(overlap))
+                .arg(once.map(|once| rotation_record(once.tenant, once.key)).unwrap_or_default())
+                .arg(once.map(|once| once.fingerprint).unwrap_or_default())
+                .arg(millis(limits::IDEMPOTENCY_TTL))
                 .invoke_async(&mut self.connection.clone())
                 .await?;
-            if rotated {
-                return self.webhook_secrets(tenant, sealer).await;
+            match words.first().map(String::as_str) {
+                Some("rotated") => return self.webhook_secrets(tenant, sealer).await.map(Some),
+                Some("made") => return Ok(None),
+                _ => {}
             }
         }
         Err(StoreError::Unavailable("others keep rotating the same secret".to_owned()))
+    }
+
+    /// The fingerprint of the rotation that was asked for under an idempotency key.
+    pub async fn rotated_under(&self, tenant: &TenantId, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(redis::cmd("HGET")
+            .arg(self.key(rotation_record(tenant, key)))
+            .arg("fingerprint")
+            .query_async(&mut self.connection.clone())
+            .await?)
     }
 
     /// The current secret as it is sealed, and all that sign.
@@ -77,6 +94,10 @@ impl Store {
         let signers = Signers { current: open(&sealed)?, previous };
         Ok((sealed, signers))
     }
+}
+
+fn rotation_record(tenant: &TenantId, key: &str) -> String {
+    format!("made:{tenant}:webhook_secret:{key}")
 }
 
 fn unreadable(error: &dyn std::error::Error) -> StoreError {

@@ -19,14 +19,19 @@ const REPORT_KEPT: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WorkerReport {
     /// Its name in job records and logs.
+    #[schema(example = "worker-7f3a")]
     pub name: String,
     /// How strong its sandbox is: `A` or `B`.
+    #[schema(example = "A")]
     pub sandbox_tier: String,
     /// The walls in force.
+    #[schema(example = json!(["seccomp", "landlock"]))]
     pub sandbox_layers: Vec<String>,
     /// The Python it runs.
+    #[schema(example = "3.11.2")]
     pub python_version: String,
     /// The queues it serves.
+    #[schema(example = json!(["generate", "execute", "deliver"]))]
     pub queues: Vec<String>,
     /// Execute jobs it may have in flight.
     pub concurrency: u64,

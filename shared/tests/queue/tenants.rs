@@ -102,7 +102,7 @@ async fn after_a_reseal_the_older_key_may_go() {
     };
     ground.store.change_credentials(&acme(), &old, set).await.unwrap();
     let overlap = std::time::Duration::from_secs(60);
-    let before = ground.store.rotate_webhook_secret(&acme(), &old, overlap).await.unwrap();
+    let before = ground.store.rotate_webhook_secret(&acme(), &old, overlap, None).await.unwrap().unwrap();
     assert!(ground.store.webhook_secrets(&acme(), &new).await.is_err(), "the new key alone opens nothing");
     assert_eq!(ground.store.reseal(&acme(), &both).await.unwrap(), 3);
     assert_eq!(ground.store.reseal(&acme(), &both).await.unwrap(), 0);
@@ -119,7 +119,7 @@ async fn a_rotated_webhook_secret_goes_on_signing_for_as_long_as_asked() {
     let first = ground.store.webhook_secrets(&acme(), &sealer).await.unwrap();
     assert!(first.previous.is_none());
     let overlap = std::time::Duration::from_secs(3600);
-    let second = ground.store.rotate_webhook_secret(&acme(), &sealer, overlap).await.unwrap();
+    let second = ground.store.rotate_webhook_secret(&acme(), &sealer, overlap, None).await.unwrap().unwrap();
     assert_ne!(second.current.expose(), first.current.expose());
     let (previous, until) = second.previous.unwrap();
     assert_eq!(previous.expose(), first.current.expose());
@@ -129,8 +129,12 @@ async fn a_rotated_webhook_secret_goes_on_signing_for_as_long_as_asked() {
     let past = (ground.now_ms().await - 1_000).to_string();
     ground.redis::<i64>(&["HSET", &key, "previous_expires_at", &past]).await;
     assert!(ground.store.webhook_secrets(&acme(), &sealer).await.unwrap().previous.is_none());
-    let at_once =
-        ground.store.rotate_webhook_secret(&acme(), &sealer, std::time::Duration::ZERO).await.unwrap();
+    let at_once = ground
+        .store
+        .rotate_webhook_secret(&acme(), &sealer, std::time::Duration::ZERO, None)
+        .await
+        .unwrap()
+        .unwrap();
     assert!(at_once.previous.is_none());
 }
 

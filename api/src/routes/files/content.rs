@@ -230,7 +230,7 @@ fn plain_name(name: &str) -> String {
     last.chars().filter(|c| !c.is_control() && *c != '"').collect::<String>().trim().to_owned()
 }
 
-fn too_large() -> Problem {
+pub(super) fn too_large() -> Problem {
     Problem::new(Code::TooLarge, format!("The file is larger than {} bytes.", limits::FILE_BYTES_MAX))
 }
 

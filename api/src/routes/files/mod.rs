@@ -1,6 +1,7 @@
 //! Files: uploaded through to Paradigm, and what is known of them. Nothing is kept but id, name, size and status.
 
 mod content;
+mod once;
 
 use std::{num::ParseIntError, str::FromStr};
 
@@ -14,12 +15,15 @@ use axum::{
 use providers::paradigm::Upload;
 use shared::{
     limits,
-    store::{File, FileStatus, Made},
+    store::{File, FileStatus},
     time::Timestamp,
 };
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use self::content::Content;
+use self::{
+    content::Content,
+    once::{Before, Held},
+};
 use super::{Id, Named};
 use crate::{
     Api,
@@ -61,7 +65,10 @@ impl utoipa::IntoParams for FileKey {
             ("Location" = String, description = "The file"),
             ("Idempotent-Replayed" = Option<String>, description = "`true`: uploaded before under the same key")
         )),
-        (status = 409, description = "`not_configured`: this account has no key for Paradigm yet; or `too_many_files`"),
+        (status = 409, description = "`not_configured`: this account has no key for Paradigm yet; `too_many_files`; or \
+            `idempotency_key_in_use`: another upload under the key is under way", headers(
+                ("Retry-After" = Option<u32>, description = "Seconds until it is worth asking again, when the key is in use")
+            )),
         (status = 502, description = "`provider_error`: Paradigm did not take it")
     )
 )]
@@ -72,8 +79,9 @@ pub(crate) async fn upload(
     body: Body,
 ) -> Result<Response, Problem> {
     let key = idempotency::key(&headers)?;
+    check_length(&headers)?;
     let tenant = api.store.tenant(caller.tenant()).await?;
-    let _place = api.uploads.place()?;
+    let _place = api.uploads.place(caller.tenant())?;
     let opening = tokio::time::timeout(limits::BODY_READ_TIMEOUT, Content::open(&headers, body));
     let content = opening.await.map_err(|_| {
         let detail = format!("The file did not begin within {} s.", limits::BODY_READ_TIMEOUT.as_secs());
@@ -81,27 +89,40 @@ pub(crate) async fn upload(
     })??;
     // The form first: what is wrong with it is wrong with any key, and without.
     let account = api.uploads.files_of(&tenant, &api.config)?;
+    match Held::take(&api, caller.tenant(), key.as_deref()).await? {
+        Before::Made(made) => {
+            let fingerprint = once::fingerprint(content).await?;
+            once::replayed(&api, caller.tenant(), made, &fingerprint).await
+        }
+        Before::Nothing(held) => make(&api, &caller, &account, content, held).await,
+    }
+}
+
+/// An upload that announces more than may be is told before it is sent, or waited for.
+fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > limits::FILE_BYTES_MAX + limits::FORM_BYTES_MAX => Err(content::too_large()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn make(
+    api: &Api,
+    caller: &Caller,
+    account: &uploads::Account,
+    content: Content,
+    held: Option<Held>,
+) -> Result<Response, Problem> {
     if api.store.file_count(caller.tenant()).await? >= limits::FILES_MAX {
         let detail = format!("The account has {} files; delete some first.", limits::FILES_MAX);
         return Err(Problem::new(Code::TooManyFiles, detail));
     }
-    let before = match &key {
-        Some(key) => api.store.made_under(caller.tenant(), Made::File, key).await?,
-        None => None,
-    };
-    if let Some((fingerprint, id)) = before {
-        if content.fingerprint().await? != fingerprint {
-            let detail = "The idempotency key was used for another file.";
-            return Err(Problem::new(Code::IdempotencyKeyReused, detail));
-        }
-        let file = api.store.file(caller.tenant(), &id).await?.ok_or_else(|| Problem::no_such("file"))?;
-        let replayed = (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
-        return Ok((StatusCode::CREATED, [replayed, location(&file.id)], Json(file)).into_response());
-    }
     let (name, content_type) = (content.name().to_owned(), content.media_type().to_owned());
     let (stream, passed) = content.into_stream();
     let upload = Upload { name: name.clone(), content_type, length_bytes: None, content: stream };
-    let stored = match uploads::upload(&account.files, upload).await {
+    let uploading = uploads::upload(&account.files, upload);
+    let stored = match once::while_held(held.as_ref(), uploading).await {
         Ok(stored) => stored,
         Err(error) => return Err(passed.refusal().unwrap_or_else(|| account.problem(error))),
     };
@@ -113,10 +134,19 @@ pub(crate) async fn upload(
         status: uploads::status(stored.status),
         created_at: Timestamp::now(),
     };
-    api.store.keep_file(caller.tenant(), &file).await?;
-    if let Some(key) = &key {
-        let made = (passed.fingerprint(), &file.id);
-        api.store.note_made(caller.tenant(), Made::File, key, (&made.0, made.1)).await?;
+    let Some(held) = held else {
+        api.store.keep_file(caller.tenant(), &file).await?;
+        return Ok((StatusCode::CREATED, [location(&file.id)], Json(file)).into_response());
+    };
+    let fingerprint = passed.fingerprint();
+    let made = api.store.keep_file_once(caller.tenant(), &file, (held.hold(), &fingerprint)).await?;
+    held.kept();
+    if let Some(before) = made {
+        // This one is nobody's: the other upload was kept, because this one's hold had ended.
+        if let Err(error) = account.files.delete(stored.id, &uploads::call()).await {
+            tracing::warn!(%error, "A file that was uploaded twice could not be deleted again.");
+        }
+        return once::replayed(api, caller.tenant(), before, &fingerprint).await;
     }
     Ok((StatusCode::CREATED, [location(&file.id)], Json(file)).into_response())
 }
