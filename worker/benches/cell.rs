@@ -38,7 +38,8 @@ const LANES: usize = 8;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let report = runtime.block_on(measure());
+    // As in the worker: a run is a task of the threads that wait for the sockets.
+    let report = runtime.block_on(async { tokio::spawn(measure()).await.expect("no panic") });
     report.finish("cell").expect("the target folder can be written");
 }
 

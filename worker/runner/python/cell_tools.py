@@ -102,13 +102,7 @@ async def _awaiting(channel, message):
         if not future.done():
             future.set_result(outcome)
 
-    def deliver(outcome):
-        try:
-            loop.call_soon_threadsafe(settle, outcome)
-        except RuntimeError:
-            pass  # the loop was closed; nobody waits any more
-
-    channel.request(message, deliver)
+    channel.request(message, settle, loop)
     return _value(await future)
 
 
@@ -122,6 +116,10 @@ def _value(outcome):
     if "error" in outcome:
         raise ToolError(outcome["error"])
     return outcome["value"]
+
+
+# The tool of rehearsals.
+rehearsed = _tool({"name": "rehearsed", "parameters": [{"name": "query", "keyword_only": False}]})
 
 
 class step:

@@ -74,7 +74,7 @@ impl Pipes {
 pub fn live(
     py: Python<'_>,
     (walls, glue): (&Walls, &Glue),
-    cell: u64,
+    (cell, rehearses): (u64, bool),
     (work, group): (&WorkFolder, Option<&Group>),
     pipes: &Pipes,
 ) -> ! {
@@ -93,7 +93,7 @@ pub fn live(
     // SAFETY: the counterpart of PyOS_BeforeFork, in the child, which has this one thread.
     unsafe { pyo3::ffi::PyOS_AfterFork_Child() };
     let tried = if cell == FIRST_CELL { glue.check_library(py) } else { Ok(()) };
-    if let Err(error) = tried.and_then(|()| glue.warm(py, &work.path_inside())) {
+    if let Err(error) = tried.and_then(|()| glue.warm(py, &work.path_inside(), rehearses)) {
         let reason = error.to_string();
         send_on_channel(&FromCell::Wall(Refusal {
             layer: "python".to_owned(),
@@ -115,7 +115,16 @@ pub fn live(
         error.print(py);
         kernel::exit_now(EXIT_GLUE);
     }
+    // The last frame is out. A process that ended now would take along what the worker is about to read of it: the worker
+    // would have to wait for the end of its memory, which takes longer than the run.
+    wait_for_the_end();
     kernel::exit_now(0)
+}
+
+/// Until the worker kills this process or hangs up. The interpreter stays locked: no other thread of the program's goes on.
+fn wait_for_the_end() {
+    let mut unread = [0; 256];
+    while read_exactly(&mut unread).is_some() {}
 }
 
 /// Puts the four descriptors of a cell in place. The others go after the last wall that needs one.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use wire::frame::{Start, Task};
+use wire::codec::PREFIX_BYTES;
+use wire::frame::{CellLimits, Start, Task, ToCell};
 
 use crate::arenas;
 
@@ -64,8 +65,11 @@ pub struct Library {
 /// Found once: a look-up in each cell would copy the pages it counts references on.
 #[derive(Debug)]
 pub struct Glue {
-    warm: Py<PyAny>,
+    settle: Py<PyAny>,
+    rehearse: Py<PyAny>,
     run: Py<PyAny>,
+    /// A start frame's body with a program of no consequence.
+    rehearsal: Vec<u8>,
     check_library: Py<PyAny>,
     /// Of the event loop that all cells have: each needs descriptors of its own under these numbers.
     pub loop_descriptors: LoopDescriptors,
@@ -101,7 +105,9 @@ pub fn start(tools: &str, limits: &str, work_folder: &str) -> Result<Library, In
         let zygote = py.import("zygote")?;
         let folders = zygote.call_method0("library_folders")?.extract()?;
         let loop_descriptors = zygote.call_method1("freeze", (tools, limits, work_folder))?;
-        Ok((folders, Glue::find(py, &loop_descriptors)?))
+        let glue = Glue::find(py, &loop_descriptors)?;
+        arenas::fill_pools(py);
+        Ok((folders, glue))
     })
     .map_err(|error| InterpreterError::Library(error.to_string()))?;
     Ok(Library { version, glue, folders: folders.into_iter().map(PathBuf::from).collect() })
@@ -112,8 +118,10 @@ impl Glue {
         let (selector, wake_reader, wake_writer) = loop_descriptors.extract()?;
         let cell = py.import("cell")?;
         Ok(Self {
-            warm: cell.getattr("warm")?.unbind(),
+            settle: cell.getattr("settle")?.unbind(),
+            rehearse: cell.getattr("rehearse")?.unbind(),
             run: cell.getattr("run")?.unbind(),
+            rehearsal: rehearsal(cell.getattr("REHEARSAL")?.extract()?),
             check_library: py.import("cell_surroundings")?.getattr("check_library")?.unbind(),
             loop_descriptors: LoopDescriptors { selector, wake_reader, wake_writer },
         })
@@ -124,23 +132,48 @@ impl Glue {
         self.check_library.call0(py).map(drop)
     }
 
-    /// In a fresh cell: what can be done before the job is known.
-    pub fn warm(&self, py: Python<'_>, work_folder: &str) -> PyResult<()> {
-        self.warm.call1(py, (work_folder,)).map(drop)
+    /// In a fresh cell: what can be done before the job is known. A rehearsal goes the whole way of a run, from its frame to
+    /// its result.
+    pub fn warm(&self, py: Python<'_>, work_folder: &str, rehearses: bool) -> PyResult<()> {
+        self.settle.call1(py, (work_folder,))?;
+        if !rehearses {
+            return Ok(());
+        }
+        match wire::codec::decode::<ToCell>(&self.rehearsal.clone()) {
+            Ok(ToCell::Start(start)) => call(&self.rehearse, py, *start),
+            _ => Ok(()),
+        }
     }
 
     /// Runs the program of a start frame; sends its outcome on the channel.
     pub fn run(&self, py: Python<'_>, start: Start) -> PyResult<()> {
-        let Start { program, task, seed, limits } = start;
-        let user_input = match task {
-            Task::Execute { user_input } => Some(PyString::new(py, &user_input)),
-            Task::Check => None,
-        };
-        let source = PyString::new(py, &program);
-        drop(program); // what is left of the memory is the program's
-        let arguments = (source, user_input, seed, limits.result_bytes_max, limits.arguments_bytes_max);
-        self.run.call1(py, arguments).map(drop)
+        call(&self.run, py, start)
     }
+}
+
+fn call(function: &Py<PyAny>, py: Python<'_>, start: Start) -> PyResult<()> {
+    let Start { program, task, seed, limits } = start;
+    let user_input = match task {
+        Task::Execute { user_input } => Some(PyString::new(py, &user_input)),
+        Task::Check => None,
+    };
+    let source = PyString::new(py, &program);
+    drop(program); // what is left of the memory is the program's
+    let arguments = (source, user_input, seed, limits.result_bytes_max, limits.arguments_bytes_max);
+    function.call1(py, arguments).map(drop)
+}
+
+fn rehearsal(program: String) -> Vec<u8> {
+    let limits = CellLimits {
+        memory_bytes_max: 1 << 29,
+        cpu_secs: 60,
+        result_bytes_max: 1000,
+        file_bytes_max: 1 << 20,
+        arguments_bytes_max: 1000,
+    };
+    let task = Task::Execute { user_input: "x".to_owned() };
+    let frame = wire::codec::encode(&ToCell::Start(Box::new(Start { program, task, seed: 0, limits })));
+    frame.map(|frame| frame[PREFIX_BYTES..].to_vec()).unwrap_or_default()
 }
 
 fn loaded_version() -> String {

@@ -316,6 +316,17 @@ pub fn use_one_arena() {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
 }
 
+/// Takes for good what the allocator holds free below the top of its heap, in pieces of these sizes.
+pub fn fill_gaps(sizes: impl Iterator<Item = usize>) {
+    // SAFETY: both only tell something.
+    let (top_bytes, end) = unsafe { (libc::mallinfo2().keepcost, libc::sbrk(0)) };
+    let gaps = 1..end.expose_provenance().saturating_sub(top_bytes);
+    for bytes in sizes {
+        // SAFETY: nothing is written, and nothing freed: what is taken stays with the allocator as in use.
+        while gaps.contains(&unsafe { libc::malloc(bytes) }.expose_provenance()) {}
+    }
+}
+
 /// The address of fresh, private, writable memory.
 pub fn map_memory(bytes: usize) -> io::Result<usize> {
     let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);

@@ -3,7 +3,8 @@
 //! Memory moves into huge pages: a fork copies one entry per page and the cell's end gives each back, and 500 small
 //! pages in one huge one are a single entry. A cell that writes to a part of it gets a copy of that part only, 4 KiB.
 //! Code is inherited: the kernel leaves the pages of a file to be found again, fault by fault, unless a page of the
-//! mapping is the process's own.
+//! mapping is the process's own. What the start of the interpreter freed lies in gaps all over the heap: filled up, so that what
+//! a cell allocates lies side by side in new memory, and not each piece in a page to be copied.
 
 use std::fs;
 use std::io;
@@ -18,8 +19,17 @@ pub const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// What a cell runs whatever its program does: its code is inherited. Of other libraries most is never run.
 const COMMON_CODE: [&str; 4] = ["libpython", "libc.", "ld-linux", "runner"];
 
-/// Both of the above.
+/// Sizes of what is taken, largest first: what a large piece leaves over, the smaller ones take.
+const GAPS_BYTES: [usize; 12] =
+    [131_072 - 4096, 65_536, 32_768, 16_384, 8_192, 6_144, 4_096, 3_072, 2_560, 2_048, 1_536, 1_280];
+/// Below that, every size there is: multiples of 16.
+const SMALL_GAP_BYTES_MAX: usize = 1_040;
+
+/// All of the above.
 pub fn gather() {
+    kernel::fill_gaps(
+        GAPS_BYTES.into_iter().chain((1..=SMALL_GAP_BYTES_MAX / 16).rev().map(|units| units * 16 + 8)),
+    );
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     collapse(&maps);
     let _ = own_a_page_of_each(&maps);

@@ -44,7 +44,7 @@ pub fn serve() -> Result<(), ZygoteError> {
     send(&control, &FromZygote::Hello { build_id: wire::BUILD_ID.to_owned() }, &[])?;
     let Some(first) = receive(&control)? else { return Ok(()) };
     let ToZygote::Configure(settings) = first else { return Err(ZygoteError::NotConfigured) };
-    let mut zygote = match Zygote::prepare(control.as_fd(), &settings) {
+    let mut zygote = match Zygote::prepare(&settings) {
         Ok(zygote) => zygote,
         Err(refusal) => return Ok(send(&control, &FromZygote::Refused(refusal), &[])?),
     };
@@ -86,7 +86,7 @@ struct Zygote {
 }
 
 impl Zygote {
-    fn prepare(control: BorrowedFd<'_>, settings: &ZygoteSettings) -> Result<Self, Refusal> {
+    fn prepare(settings: &ZygoteSettings) -> Result<Self, Refusal> {
         kernel::use_one_arena();
         kernel::ignore_signal(libc::SIGPIPE);
         kernel::ignore_signal(libc::SIGXFSZ);
@@ -120,12 +120,12 @@ impl Zygote {
             ended,
             living: HashMap::new(),
         };
-        Python::attach(|py| zygote.try_one_cell(py, control))?;
+        Python::attach(|py| zygote.try_one_cell(py))?;
         Ok(zygote)
     }
 
     /// A first cell raises every wall and ends; what fails is known before the worker counts on it.
-    fn try_one_cell(&mut self, py: Python<'_>, control: BorrowedFd<'_>) -> Result<(), Refusal> {
+    fn try_one_cell(&mut self, py: Python<'_>) -> Result<(), Refusal> {
         // With groups it may be for their sake that it fails: the worker tries again without.
         let layer = if self.walls.have_groups() { "cgroup" } else { "fork" };
         let refused = |error: io::Error| Refusal {
@@ -133,7 +133,7 @@ impl Zygote {
             reason: error.to_string(),
             fix: "allow clone3 or fork, pidfd_open and socketpair".to_owned(),
         };
-        let (pid, pipes) = self.fork(py, cell::FIRST_CELL, control).map_err(refused)?;
+        let (pid, pipes) = self.fork(py, (cell::FIRST_CELL, true)).map_err(refused)?;
         rustix::net::shutdown(&pipes.channel, rustix::net::Shutdown::Write)
             .map_err(|error| refused(error.into()))?;
         let verdict = cell::read_verdict(&pipes.channel);
@@ -164,15 +164,22 @@ impl Zygote {
             if asked {
                 match receive(control)? {
                     None => return Ok(()),
-                    Some(ToZygote::Fork { cell }) => self.hand_over(py, cell, control)?,
+                    Some(ToZygote::Fork { cell, rehearses }) => {
+                        self.hand_over(py, (cell, rehearses), control)?;
+                    }
                     Some(ToZygote::Configure(_)) => return Err(ZygoteError::NotConfigured),
                 }
             }
         }
     }
 
-    fn hand_over(&mut self, py: Python<'_>, cell: u64, control: &OwnedFd) -> Result<(), ZygoteError> {
-        match self.fork(py, cell, control.as_fd()) {
+    fn hand_over(
+        &mut self,
+        py: Python<'_>,
+        (cell, rehearses): (u64, bool),
+        control: &OwnedFd,
+    ) -> Result<(), ZygoteError> {
+        match self.fork(py, (cell, rehearses)) {
             Ok((pid, pipes)) => {
                 self.living.insert(pid, cell);
                 send(control, &FromZygote::Cell { cell, pid }, &pipes.descriptors())?;
@@ -185,8 +192,8 @@ impl Zygote {
         Ok(())
     }
 
-    fn fork(&mut self, py: Python<'_>, cell: u64, control: BorrowedFd<'_>) -> io::Result<(i32, Pipes)> {
-        let _ = control; // the child's copy goes with `close_from`
+    /// The child's copy of the control socket goes with the other descriptors.
+    fn fork(&mut self, py: Python<'_>, (cell, rehearses): (u64, bool)) -> io::Result<(i32, Pipes)> {
         let (ours, theirs) = Pipes::pair()?;
         let work = self.walls.work_folder(cell)?;
         let group = self.walls.group(cell)?;
@@ -195,7 +202,8 @@ impl Zygote {
         // SAFETY: the zygote has a single thread: no runtime, no logger, no Python thread.
         let forked = unsafe { self.walls.fork(group.as_ref()) };
         if let Ok(Forked::Child) = forked {
-            cell::live(py, (&self.walls, &self.glue), cell, (&work, group.as_ref()), &theirs);
+            let made = (&work, group.as_ref());
+            cell::live(py, (&self.walls, &self.glue), (cell, rehearses), made, &theirs);
         }
         // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
         unsafe { pyo3::ffi::PyOS_AfterFork_Parent() };

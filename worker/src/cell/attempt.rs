@@ -64,11 +64,9 @@ impl Attempt<'_> {
         start: Vec<u8>,
         tap: LogTap,
     ) -> (bool, Outcome, Option<Exit>, LogTap) {
-        let ReadyCell { id, channel, stdout, stderr, pidfd, work, exit } = cell;
+        let ReadyCell { id, channel, stdout, stderr, pidfd, pid, work, exit } = cell;
         let output = Output { stdout: Some(stdout), stderr: Some(stderr), tap };
         let (orders_sender, orders) = mpsc::channel(1);
-        // A process that is gone already has no number, and uses nothing.
-        let pid = watch::pid_of(&pidfd).unwrap_or(0);
         let pidfd = Arc::new(pidfd);
         let watched = self.watched(id, (pid, pidfd.clone()), work, orders_sender);
         let _watching = self.inner.watch.begin(id, watched);

@@ -149,11 +149,14 @@ impl Keeper {
     async fn fill(&mut self) {
         self.filled_at = Instant::now().max(self.fill_at);
         let Some(current) = &mut self.current else { return };
+        // Somebody waits or will at once: what a rehearsal saves a run is not worth what it costs all of them.
+        let rehearses = !self.pool.is_drained();
         for _ in 0..self.pool.order() {
             self.last_cell += 1;
             current.forks += 1;
             current.unanswered += 1;
-            if current.zygote.control.send(&ToZygote::Fork { cell: self.last_cell }).await.is_err() {
+            if current.zygote.control.send(&ToZygote::Fork { cell: self.last_cell, rehearses }).await.is_err()
+            {
                 break; // its listener will tell
             }
         }

@@ -12,6 +12,8 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, oneshot};
 use wire::control::{ExitStatus, KernelOom};
 
+use super::watch;
+
 /// Orders under way at once. They must fit the control socket: a keeper that waits to send, while the zygote waits for
 /// the keeper to read, would wait for ever.
 const FORKS_ORDERED_MAX: usize = 16;
@@ -24,6 +26,8 @@ pub(super) struct ReadyCell {
     pub(super) stdout: pipe::Receiver,
     pub(super) stderr: pipe::Receiver,
     pub(super) pidfd: OwnedFd,
+    /// Its number as this process sees it; 0 when it is gone already.
+    pub(super) pid: u32,
     /// Tier A's `/work`.
     pub(super) work: Option<OwnedFd>,
     /// Resolves with its end; an error means that the zygote went first.
@@ -38,12 +42,18 @@ impl ReadyCell {
             || descriptors.next().ok_or_else(|| io::Error::other("a cell came without its descriptors"));
         let channel = std::os::unix::net::UnixStream::from(next()?);
         channel.set_nonblocking(true)?;
+        let channel = UnixStream::from_std(channel)?;
+        let stdout = pipe::Receiver::from_owned_fd(next()?)?;
+        let stderr = pipe::Receiver::from_owned_fd(next()?)?;
+        let pidfd = next()?;
         Ok(Self {
             id,
-            channel: UnixStream::from_std(channel)?,
-            stdout: pipe::Receiver::from_owned_fd(next()?)?,
-            stderr: pipe::Receiver::from_owned_fd(next()?)?,
-            pidfd: next()?,
+            channel,
+            stdout,
+            stderr,
+            // Looked up here: now nobody waits for this cell.
+            pid: watch::pid_of(&pidfd).unwrap_or(0),
+            pidfd,
             work: descriptors.next(),
             exit,
         })
@@ -111,6 +121,12 @@ impl Pool {
     pub(super) fn can_wait(&self) -> bool {
         let state = self.lock();
         state.waiting.is_empty() && state.ready.len() * 2 >= self.size
+    }
+
+    /// Whether runs come faster than cells.
+    pub(super) fn is_drained(&self) -> bool {
+        let state = self.lock();
+        state.ready.is_empty() && !state.exits.is_empty()
     }
 
     /// How many cells to fork now; they are counted as coming.

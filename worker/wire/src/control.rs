@@ -58,6 +58,8 @@ pub enum ToZygote {
     Fork {
         /// The worker's name for it, never reused.
         cell: u64,
+        /// Whether it makes the pages of a run its own before one comes: a run begins sooner then, and the cell costs more.
+        rehearses: bool,
     },
 }
 
