@@ -36,6 +36,40 @@ async fn tools_await_in_a_loop_and_block_elsewhere() {
     bench.end().await;
 }
 
+/// Replies are read by the loop that called, until somebody else calls or much is under way; then by a thread. Each of these
+/// makes that change at another moment, and none loses a reply.
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_reach_their_callers_whoever_reads() {
+    let bench = Bench::start().await;
+    for (program, expected) in [
+        (
+            "import asyncio, threading\nasync def execute_workflow(x):\n    first = await paradigm_search('a')\n    box = []\n    thread = threading.Thread(target=lambda: box.append(paradigm_search('b')))\n    thread.start()\n    thread.join()\n    return [first, box[0], await paradigm_search('c')]",
+            json!(["a", "b", "c"]),
+        ),
+        (
+            "import asyncio\nasync def both(q):\n    return await asyncio.gather(paradigm_search(q), paradigm_search(q + q))\ndef execute_workflow(x):\n    return [asyncio.run(both('a')), asyncio.run(both('b')), paradigm_search('c')]",
+            json!([["a", "aa"], ["b", "bb"], "c"]),
+        ),
+        (
+            "import asyncio\nasync def execute_workflow(x):\n    here = paradigm_search('here')\n    other = asyncio.to_thread(asyncio.run, paradigm_search('other'))\n    return await asyncio.gather(here, other, paradigm_search('last'))",
+            json!(["here", "other", "last"]),
+        ),
+        (
+            "import asyncio\nasync def execute_workflow(x):\n    found = await asyncio.gather(*(paradigm_search(str(n)) for n in range(1000)))\n    return found == [str(n) for n in range(1000)]",
+            json!(true),
+        ),
+        (
+            "import asyncio\nasync def execute_workflow(x):\n    large = 'ü' * 200_000\n    found = await asyncio.gather(*(paradigm_search(large + str(n)) for n in range(8)))\n    return [f[200_000:] for f in found]",
+            json!(["0", "1", "2", "3", "4", "5", "6", "7"]),
+        ),
+    ] {
+        let host = Answers::new(|call| ToolVerdict::Answer(call.arguments["query"].clone()));
+        let report = bench.run(program, "x", RunLimits::default(), host, CancellationToken::new()).await;
+        assert_eq!(expect_value(&report, program), expected, "{program}");
+    }
+    bench.end().await;
+}
+
 /// The host answers none before it has all: only calls that are really side by side get through.
 #[tokio::test(flavor = "multi_thread")]
 async fn gather_runs_a_hundred_calls_side_by_side() {
