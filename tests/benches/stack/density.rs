@@ -25,7 +25,12 @@ const WAITS: &str = "async def execute_workflow(x):\n    return await paradigm_s
 /// Starts the runs, looks at them, lets them end.
 pub async fn measure(report: &mut Report) {
     let slots = SLOTS.to_string();
-    let stack = Stack::builder().alone().env("WORKER_CONCURRENCY", &slots).start().await;
+    let stack = Stack::builder()
+        .alone()
+        .env("WORKER_CONCURRENCY", &slots)
+        .env("TENANT_RUNNING_MAX", "0")
+        .start()
+        .await;
     let waiting = stack.workflow_from_code(WAITS).await;
     let short = stack.workflow_from_code(load::PROGRAM).await;
     load::latencies(&stack, &short, SHORT_CALLS).await; // warm
