@@ -151,6 +151,8 @@ pub const WORKSPACES_MAX: usize = 100;
 
 // --- Queue --------------------------------------------------------------------------------------------------
 
+/// 64 shards: a process holds up to nine connections to each, and as many nodes are more than any cluster of this size needs.
+pub const SHARDS_MAX: u16 = 64;
 /// 1 s: the longest a fetcher blocks, so that due and expired jobs are seen even if a wake-up was lost.
 pub const WAKE_BLOCK_MAX: Duration = Duration::from_secs(1);
 /// 64 jobs in one claim: keeps the script under a millisecond.

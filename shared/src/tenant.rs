@@ -13,7 +13,7 @@ use crate::{
     id::TenantId,
     limits,
     seal::{Sealer, Unopenable},
-    store::DailyLimits,
+    store::{DailyLimits, Shard},
     time::Timestamp,
 };
 
@@ -22,6 +22,8 @@ use crate::{
 pub struct Tenant {
     /// Its name.
     pub id: TenantId,
+    /// Where its things lie.
+    pub shard: Shard,
     /// When its first key was made; none for one that has only defaults.
     pub created_at: Option<Timestamp>,
     /// What was set for it.
@@ -38,6 +40,7 @@ impl Tenant {
     pub fn unset(id: TenantId) -> Self {
         Self {
             id,
+            shard: Shard(0),
             created_at: None,
             limits: TenantLimits::default(),
             workspaces: None,

@@ -7,11 +7,10 @@ use futures_util::{StreamExt as _, stream};
 use shared::{
     id::{TenantId, WorkflowId},
     job::{JobSpec, Queue},
-    queue::{Attempt, Consumer, JobQueue, Leases, enqueue},
+    queue::{Attempt, Consumer, JobQueue, Leases, Slots, enqueue},
     store::{Room, Store, Submission},
 };
-use std::sync::Arc;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use report::{Goal, Report};
@@ -93,12 +92,10 @@ fn worker(
 ) -> tokio::task::JoinHandle<()> {
     let leases = Leases::new(store.clone());
     tokio::spawn(leases.clone().renew_until(shutdown.clone()));
-    let kept = CONCURRENCY / 8;
     let consumer = Consumer {
         queue: Queue::Execute,
         worker: "bench".to_owned(),
-        slots: Arc::new(Semaphore::new(CONCURRENCY + kept)),
-        kept,
+        slots: Slots::new(CONCURRENCY, CONCURRENCY / 8),
         tenant_running_max: 1_000,
         leases,
         may_claim: watch::channel(true).1,

@@ -5,30 +5,36 @@
 //!
 //! Some slots are kept: when only they are free, it claims for tenants that have nothing running, and waits for
 //! such a tenant or for a slot that is not kept. So no tenant's long jobs keep another one's first job waiting.
+//!
+//! The fetchers of several shards share their slots. What one holds while it claims is missing to the others, so a shard
+//! that has not answered lately is asked with empty hands first.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{inbox::Inbox, leases::Leases, wake::TokenWait};
+use super::{
+    inbox::Inbox,
+    leases::Leases,
+    slots::{Share, Slots, Taken, Wanted},
+    wake::TokenWait,
+};
 use crate::{
     job::Queue,
     limits,
     store::{Claimant, Room, Store, StoreError, Wake, until_still},
 };
 
-/// How one worker process serves one queue.
+/// How one worker process serves one queue of one shard.
 #[derive(Clone)]
 pub struct Consumer {
     /// Which queue.
     pub queue: Queue,
     /// The worker's name in records and logs.
     pub worker: String,
-    /// One permit per job that may be in flight, the kept ones included.
-    pub slots: Arc<Semaphore>,
-    /// So many of the slots, whichever are free last, are for tenants with nothing running in this queue.
-    pub kept: usize,
+    /// One for each job that may be in flight, shared with the consumers of other shards.
+    pub slots: Slots,
     /// How many jobs of a tenant may run, unless its own record says otherwise; 0 for no limit.
     pub tenant_running_max: u64,
     /// Where claimed jobs are kept alive.
@@ -51,6 +57,9 @@ pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox, shutdo
         any: TokenWait::new(store.clone(), consumer.queue, Wake::Any),
         idle: TokenWait::new(store.clone(), consumer.queue, Wake::Idle),
         claimant: Claimant::new(consumer.worker.clone()),
+        share: consumer.slots.share(),
+        offered: None,
+        answers: false,
         store,
         consumer,
         inbox,
@@ -94,6 +103,11 @@ struct Fetcher {
     store: Store,
     consumer: Consumer,
     claimant: Claimant,
+    share: Share,
+    /// Slots that were waited for.
+    offered: Option<Taken>,
+    /// The last claim was answered.
+    answers: bool,
     inbox: Inbox,
     any: TokenWait,
     idle: TokenWait,
@@ -105,26 +119,33 @@ impl Fetcher {
     async fn claim(&mut self) -> Result<Left, StoreError> {
         let paused = !*self.consumer.may_claim.borrow_and_update();
         if paused {
+            self.offered = None;
             // A wake-up that came here is passed on.
             let answer = self.store.claim(self.consumer.queue, &self.consumer.worker, Room::NONE).await?;
             return Ok(Left { slots: 0, kept: 0, look_again_in: answer.look_again_in, paused });
         }
+        let Consumer { queue, worker, leases, tenant_running_max, .. } = &self.consumer;
+        if !self.answers && self.share.has_others() {
+            self.offered = None;
+            self.store.claim(*queue, worker, Room::NONE).await?;
+        }
         // Jobs that ended together leave their slots together: one claim fills them.
-        until_still(|| self.consumer.slots.available_permits()).await;
-        let Consumer { queue, leases, kept, tenant_running_max, .. } = &self.consumer;
-        let mut permits = self.free_slots();
-        // The last free slots are the kept ones, whichever they are.
-        let free = permits.len() + self.consumer.slots.available_permits();
-        let slots = free.saturating_sub(*kept).min(permits.len());
-        let kept = permits.len() - slots;
+        until_still(|| self.consumer.slots.free()).await;
+        let Taken { slots: mut taken, kept } = match self.offered.take() {
+            Some(offered) => self.share.with_more(offered, limits::CLAIM_BATCH_MAX),
+            None => self.share.take(limits::CLAIM_BATCH_MAX),
+        };
+        let slots = taken.len() - kept;
         let room = Room { slots, kept, tenant_running_max: *tenant_running_max };
+        self.answers = false;
         let answer = self.store.claim_next(*queue, &mut self.claimant, room).await?;
+        self.answers = true;
         self.backoff = limits::REDIS_BACKOFF_MIN;
         let mut given = 0;
         for (job, claim) in answer.jobs {
-            let Some(permit) = permits.pop() else { break };
+            let Some(slot) = taken.pop() else { break };
             given += 1;
-            let attempt = leases.hold(job.id, claim, permit);
+            let attempt = leases.hold(job.id, claim, slot);
             self.inbox.put((job, attempt));
         }
         let of_anybody = given.min(slots);
@@ -136,12 +157,6 @@ impl Fetcher {
         })
     }
 
-    /// As many slots as are free and one claim can fill.
-    fn free_slots(&self) -> Vec<OwnedSemaphorePermit> {
-        let slots = std::iter::from_fn(|| self.consumer.slots.clone().try_acquire_owned().ok());
-        slots.take(limits::CLAIM_BATCH_MAX).collect()
-    }
-
     /// Until there may be something to claim: a wake-up for what is free, a slot that becomes free, or the time.
     async fn wait(&mut self, left: Left) {
         if left.slots > 0 {
@@ -151,15 +166,14 @@ impl Fetcher {
         }
         let look_again = left.look_again_in.clamp(LOOK_AGAIN_MIN, limits::WAKE_BLOCK_MAX);
         let look_again = tokio::time::sleep(look_again);
-        let (slots, kept) = (self.consumer.slots.clone(), self.consumer.kept);
+        let share = &self.share;
         let more_slots = async {
-            match (left.slots, left.kept) {
-                _ if left.paused => std::future::pending().await,
-                (0, 0) => drop(slots.acquire().await),
-                // One that is not kept.
-                (0, _) => drop(slots.acquire_many(permits(kept + 1)).await),
-                _ => std::future::pending().await,
-            }
+            let wanted = match (left.slots, left.kept) {
+                (0, 0) if !left.paused => Wanted::Any,
+                (0, _) if !left.paused => Wanted::Open,
+                _ => return std::future::pending().await,
+            };
+            share.offered(wanted, limits::CLAIM_BATCH_MAX).await
         };
         let change = async {
             // Whoever could change it may be gone: then it stays as it is.
@@ -171,7 +185,7 @@ impl Fetcher {
             () = change => {}
             _ = self.any.ended() => {}
             _ = self.idle.ended() => {}
-            () = more_slots => {}
+            offered = more_slots => self.offered = Some(offered),
             () = look_again, if left.slots + left.kept > 0 => {}
         }
     }
@@ -190,7 +204,3 @@ impl Fetcher {
 
 /// 10 ms at least between looks, however much is due.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(10);
-
-fn permits(slots: usize) -> u32 {
-    u32::try_from(slots).unwrap_or(u32::MAX)
-}

@@ -1,4 +1,4 @@
-//! The leases a worker holds: renewed together, each with a signal that stops its attempt.
+//! The leases a worker holds on one shard: renewed together, each with a signal that stops its attempt.
 //!
 //! A lease is given up in two ways only: the attempt ends and drops it, or Redis says it is lost. While Redis
 //! does not answer, attempts go on: their writes name a fence, so a second attempt elsewhere cannot be harmed.
@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::slots::Slot;
 use crate::{
     job::EntryId,
     limits,
@@ -33,7 +33,7 @@ pub enum StopReason {
     Shutdown,
 }
 
-/// All leases of one worker process. Cheap to clone.
+/// All leases of one worker process on one shard. Cheap to clone.
 #[derive(Clone)]
 pub struct Leases {
     held: Arc<Mutex<HashMap<EntryId, Held>>>,
@@ -80,7 +80,7 @@ struct Inner {
     fence: u64,
     signal: Signal,
     leases: Leases,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Attempt {
@@ -128,7 +128,7 @@ impl Leases {
         }
     }
 
-    pub(super) fn hold(&self, id: EntryId, claim: Claim, slot: OwnedSemaphorePermit) -> Attempt {
+    pub(super) fn hold(&self, id: EntryId, claim: Claim, slot: Slot) -> Attempt {
         let signal = Signal::default();
         let previous = self.lock().insert(id, Held { fence: claim.fence, signal: signal.clone() });
         if let Some(previous) = previous {

@@ -7,6 +7,8 @@
 //!
 //! * The fetcher claims exactly as many jobs as there are free slots, and blocks on a wake list when there is
 //!   nothing: no polling, no prefetch.
+//! * A worker serves several shards side by side: each queue of each shard has its own fetcher, and they share the
+//!   queue's slots.
 //! * The renewer is a task of its own, never behind a busy worker.
 //! * Redis going away ends none of them: they wait and go on.
 
@@ -14,10 +16,12 @@ mod backend;
 mod fetch;
 mod inbox;
 mod leases;
+mod slots;
 mod wake;
 
 pub use self::{
     backend::{JobQueue, enqueue},
     fetch::Consumer,
     leases::{Attempt, Leases, StopReason},
+    slots::{Slot, Slots},
 };

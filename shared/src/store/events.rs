@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError, script};
+use super::{Shards, Store, StoreError, script};
 use crate::{
     id::{JobId, TenantId},
     job::JobStatus,
@@ -88,7 +88,7 @@ fn parse(json: &str) -> Result<JobEvent, StoreError> {
     })
 }
 
-/// Wakes those who wait for a job, over one connection per process.
+/// Wakes those who wait for a job, over one connection per process and shard.
 #[derive(Debug, Clone)]
 pub struct Hub {
     listeners: Arc<Mutex<HashMap<String, watch::Sender<News>>>>,
@@ -140,13 +140,17 @@ pub struct Listener {
 }
 
 impl Hub {
+    fn new() -> Self {
+        Self { listeners: Arc::default(), all: broadcast::channel(ALL_BACKLOG_MAX).0 }
+    }
+
     /// Starts listening to a channel of the store until `shutdown`.
     fn start(
         store: Store,
         channel: &'static str,
         shutdown: CancellationToken,
     ) -> (Self, tokio::task::JoinHandle<()>) {
-        let hub = Self { listeners: Arc::default(), all: broadcast::channel(ALL_BACKLOG_MAX).0 };
+        let hub = Self::new();
         let task = tokio::spawn(hub.clone().run(store, channel, shutdown));
         (hub, task)
     }
@@ -154,6 +158,20 @@ impl Hub {
     /// Listens to events of jobs until `shutdown`.
     pub fn for_events(store: Store, shutdown: CancellationToken) -> (Self, tokio::task::JoinHandle<()>) {
         Self::start(store, "events", shutdown)
+    }
+
+    /// Listens to events of the jobs of all shards until `shutdown`, over one connection for each.
+    pub fn for_all_events(
+        shards: Shards,
+        shutdown: CancellationToken,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let hub = Self::new();
+        let listening = hub.clone();
+        let task = tokio::spawn(async move {
+            let listen = |store| listening.clone().run(store, "events", shutdown.clone());
+            shards.serve_each(shutdown.clone(), listen).await;
+        });
+        (hub, task)
     }
 
     /// Listens to requests to cancel running jobs until `shutdown`.

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
 
 use super::{
-    MadeBefore, Once, Page, Store, StoreError,
+    MadeBefore, Once, Page, Shard, Store, StoreError,
     made::made_record,
     record::Fields,
     script,
@@ -60,6 +60,9 @@ pub struct KeyRecord {
     /// When it was used last, to the minute.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
+    /// Where its tenant's things are.
+    #[serde(skip)]
+    pub(super) shard: Shard,
 }
 
 /// A key to be stored.
@@ -209,6 +212,24 @@ impl Store {
         Ok(Page { items, next })
     }
 
+    /// The shard on which a tenant lives; `None` for one that is not there, or was before there were several.
+    pub(super) async fn shard_of(&self, tenant: &TenantId) -> Result<Option<Shard>, StoreError> {
+        let shard: Option<u16> = self.keys.clone().hget(shards(), tenant.as_str()).await?;
+        Ok(shard.map(Shard))
+    }
+
+    /// Keeps the shard of a tenant, for ever; answers the one that was kept before, if there was one.
+    pub(super) async fn keep_shard_of(&self, tenant: &TenantId, shard: Shard) -> Result<Shard, StoreError> {
+        let (kept,): (u16,) = redis::pipe()
+            .atomic()
+            .hset_nx(shards(), tenant.as_str(), shard.0)
+            .ignore()
+            .hget(shards(), tenant.as_str())
+            .query_async(&mut self.keys.clone())
+            .await?;
+        Ok(Shard(kept))
+    }
+
     /// Revokes a key: from the next request on it is unknown. `false`: it was.
     pub async fn revoke_key(&self, id: KeyId) -> Result<bool, StoreError> {
         let Some(record) = self.key_record(id).await? else { return Ok(false) };
@@ -225,6 +246,11 @@ impl Store {
 
 fn record_key(id: impl std::fmt::Display) -> String {
     format!("{PREFIX}key:{id}")
+}
+
+/// The shard of each tenant that was made since there are several; the script that makes keys reads it.
+fn shards() -> String {
+    format!("{PREFIX}shards")
 }
 
 fn index(tenant: Option<&TenantId>) -> String {
@@ -246,6 +272,7 @@ fn record(fields: &Fields) -> Result<KeyRecord, StoreError> {
         created_at: created_at.ok_or_else(|| unreadable("created_at"))?,
         expires_at: fields.time("expires_at"),
         last_used_at: fields.time("last_used_at"),
+        shard: Shard(fields.optional("shard")?.unwrap_or_default()),
     })
 }
 

@@ -1,8 +1,8 @@
 //! The store: the only place that knows Redis keys and scripts.
 //!
-//! All of a tenant's keys share one hash tag with a shard number, so every script touches one slot. Each script
-//! is one state change, of one job or of several that came together (`together.rs`); nothing is ever written to a job
-//! outside of them. Reads are plain commands.
+//! All of a tenant's keys share one hash tag with a shard number, so every script touches one slot; a [`Store`] is one
+//! shard, [`Shards`] knows who lives on which. Each script is one state change, of one job or of several that came
+//! together (`together.rs`); nothing is ever written to a job outside of them. Reads are plain commands.
 //! Redis being away is [`StoreError::Unavailable`]: the api answers 503, workers wait and go on.
 
 mod audit;
@@ -23,8 +23,10 @@ mod record;
 mod replication;
 mod retention;
 mod script;
+mod shards;
 mod state;
 mod submit;
+mod system;
 mod tenants;
 mod together;
 mod versions;
@@ -50,6 +52,7 @@ pub use self::{
     keys::{KeyMade, KeyRecord, NewKey},
     made::{Hold, Holding, MadeBefore, Once},
     quotas::{DailyBudget, DailyLimits, DaySpent, Rate, Spending, Usage},
+    shards::{Home, Shards},
     state::{CancelAnswer, Finish, Progress, ProgressAnswer, RenewAnswer},
     submit::{NewVersion, NewWorkflow, Submission, SubmitError, Submitted},
     tenants::TenantChange,
@@ -85,7 +88,7 @@ impl From<redis::RedisError> for StoreError {
 }
 
 /// One shard of the store: all keys under its tag live in one slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard(pub u16);
 
 impl Shard {
@@ -100,8 +103,10 @@ impl Shard {
 pub struct StoreConfig {
     /// `redis://`, `rediss://` or `redis+unix://`.
     pub url: String,
-    /// Which part of the keys.
+    /// Which part of the keys; [`Shards`] sees to it by itself.
     pub shard: Shard,
+    /// Over how many shards new tenants are spread.
+    pub shards: u16,
     /// How long a silent worker keeps its jobs.
     pub lease: Duration,
     /// How long finished jobs are kept.
@@ -128,6 +133,7 @@ impl StoreConfig {
         Self {
             url: url.into(),
             shard: Shard(0),
+            shards: 1,
             lease: limits::LEASE,
             retention: limits::JOB_RETENTION,
             bytes_max: 0,
@@ -150,6 +156,7 @@ pub struct Store {
     connection: link::Link,
     /// Made when an API key is looked up for the first time.
     keys: link::Link,
+    shard: Shard,
     prefix: String,
     lease: Duration,
     retention: Duration,
@@ -189,6 +196,7 @@ impl Store {
             ),
             keys: link::Link::new(client),
             connection,
+            shard: config.shard,
             prefix,
             lease: config.lease,
             retention: config.retention,

@@ -5,7 +5,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::{Page, Store, StoreError, record::Fields, script};
+use super::{Page, Shard, Store, StoreError, record::Fields, script};
 use crate::{
     id::TenantId,
     seal::Sealer,
@@ -31,7 +31,7 @@ impl Store {
     /// A tenant; one nobody set anything for has defaults only.
     pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, StoreError> {
         let fields = self.hashes(std::iter::once(self.tenant_key(id))).await?.pop().unwrap_or_default();
-        tenant(id.clone(), &fields)
+        tenant(id.clone(), self.shard, &fields)
     }
 
     /// Notes that there is such a tenant. `false`: it was there.
@@ -63,7 +63,7 @@ impl Store {
         let next = if more { names.last().cloned() } else { None };
         let ids: Vec<TenantId> = names.iter().filter_map(|name| name.parse().ok()).collect();
         let records = self.hashes(ids.iter().map(|id| self.tenant_key(id))).await?;
-        let items = ids.into_iter().zip(&records).map(|(id, fields)| tenant(id, fields));
+        let items = ids.into_iter().zip(&records).map(|(id, fields)| tenant(id, self.shard, fields));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next })
     }
 
@@ -171,10 +171,11 @@ pub(super) fn webhook_place(tenant: &TenantId) -> String {
     format!("webhook_secret:{tenant}")
 }
 
-fn tenant(id: TenantId, fields: &Fields) -> Result<Tenant, StoreError> {
+fn tenant(id: TenantId, shard: Shard, fields: &Fields) -> Result<Tenant, StoreError> {
     let workspaces = fields.text("workspaces").map(serde_json::from_str).transpose();
     Ok(Tenant {
         id,
+        shard,
         created_at: fields.time("created_at"),
         limits: TenantLimits::from_named(|name| fields.optional(name))?,
         workspaces: workspaces.map_err(|_| StoreError::Unreadable("field `workspaces`".to_owned()))?,

@@ -10,7 +10,7 @@ use apalis_core::{error::BoxDynError, monitor::Monitor, task::data::Data, worker
 use shared::{
     id::{JobId, TenantId, WorkflowId},
     job::{EntryId, JobSpec, Queue},
-    queue::{Attempt, Consumer, JobQueue, Leases, StopReason, enqueue},
+    queue::{Attempt, Consumer, JobQueue, Leases, Slots, StopReason, enqueue},
     store::{Finish, Hub, Store},
 };
 use tokio::{
@@ -82,11 +82,7 @@ impl Worker {
 
     /// With some slots more for tenants that have nothing running.
     pub fn keeping(store: Store, name: &str, slots: usize, kept: usize, floor: &Floor) -> Self {
-        Self::serving(store, name, floor, |consumer| Consumer {
-            kept,
-            slots: Arc::new(Semaphore::new(slots + kept)),
-            ..consumer
-        })
+        Self::serving(store, name, floor, |consumer| Consumer { slots: Slots::new(slots, kept), ..consumer })
     }
 
     /// With a consumer that is changed first; it has one slot.
@@ -145,8 +141,7 @@ pub fn consumer(name: &str, slots: usize, leases: &Leases, shutdown: &Cancellati
     Consumer {
         queue: Queue::Execute,
         worker: name.to_owned(),
-        slots: Arc::new(Semaphore::new(slots)),
-        kept: 0,
+        slots: Slots::new(slots, 0),
         tenant_running_max: 0,
         leases: leases.clone(),
         may_claim: watch::channel(true).1,

@@ -24,6 +24,8 @@ mod proxy;
 mod redis_server;
 mod replicas;
 mod retry_later;
+mod shards;
+mod sharing;
 mod soundness;
 mod submit;
 mod tenants;

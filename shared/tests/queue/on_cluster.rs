@@ -22,6 +22,7 @@ mod node;
 #[path = "cluster_server.rs"]
 mod redis_server;
 mod retry_later;
+mod shards;
 mod soundness;
 mod submit;
 mod tenants;

@@ -29,6 +29,9 @@ end
 local key = P .. 'key:' .. id
 redis.call('HSET', key, 'v', 1, 'id', id, 'tenant', tenant, 'created_at', now)
 set_fields(key, 9)
+-- Where the tenant lives, so that one look at the key tells it; without it, on shard 0.
+local shard = redis.call('HGET', P .. 'shards', tenant)
+if shard then redis.call('HSET', key, 'shard', shard) end
 if ARGV[3] ~= '' then end_at(key, now + tonumber(ARGV[3])) end
 redis.call('ZADD', P .. 'keys', 0, id)
 redis.call('ZADD', P .. 't:' .. tenant .. ':keys', 0, id)
