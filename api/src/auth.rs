@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use shared::{
     api_key::{ApiKey, Scope},
     id::{KeyId, TenantId},
-    store::Rate,
+    store::{Home, Rate, Store},
 };
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
@@ -29,10 +29,10 @@ use crate::{
     server::Peer,
 };
 
-/// Who asks, as far as the key tells.
+/// Who asks, as far as the key tells, and where the tenant's things are.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    tenant: TenantId,
+    home: Home,
     actor: Actor,
     scopes: Vec<Scope>,
 }
@@ -47,7 +47,17 @@ enum Actor {
 impl Caller {
     /// Whose things the request is about.
     pub fn tenant(&self) -> &TenantId {
-        &self.tenant
+        self.home.tenant()
+    }
+
+    /// The store of the tenant's shard: a handler comes to no other.
+    pub fn store(&self) -> &Store {
+        self.home.store()
+    }
+
+    /// Both.
+    pub fn home(&self) -> &Home {
+        &self.home
     }
 
     /// As in the audit log.
@@ -59,11 +69,14 @@ impl Caller {
         }
     }
 
-    /// The tenant whose things an administrator names, or else the caller's own.
-    pub(crate) fn subject(&self, named: Option<TenantId>) -> Result<TenantId, Problem> {
+    /// The home of the tenant whose things an administrator names, or else the caller's own.
+    pub(crate) async fn subject(&self, api: &Api, named: Option<TenantId>) -> Result<Home, Problem> {
         match named {
-            Some(named) if named != self.tenant => self.require(Scope::Admin).map(|()| named),
-            _ => Ok(self.tenant.clone()),
+            Some(named) if named != *self.tenant() => {
+                self.require(Scope::Admin)?;
+                Ok(api.shards.home(&named).await?)
+            }
+            _ => Ok(self.home.clone()),
         }
     }
 
@@ -81,8 +94,8 @@ impl Caller {
         Err(Problem::new(Code::InsufficientScope, detail).challenge(challenge))
     }
 
-    fn all_scopes(actor: Actor) -> Self {
-        Self { tenant: TenantId::default_tenant(), actor, scopes: Scope::ALL.to_vec() }
+    fn all_scopes(api: &Api, actor: Actor) -> Self {
+        Self { home: api.shards.own_home(), actor, scopes: Scope::ALL.to_vec() }
     }
 }
 
@@ -149,7 +162,7 @@ pub(crate) async fn authenticate(
 
 async fn caller(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Problem> {
     if !api.config.keys_required {
-        return Ok(Caller::all_scopes(Actor::Loopback));
+        return Ok(Caller::all_scopes(api, Actor::Loopback));
     }
     let key = presented_key(headers).ok_or_else(|| {
         let detail = "Send one key: `Authorization: Bearer …` or `X-API-Key: …`, not both.";
@@ -158,12 +171,13 @@ async fn caller(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Resu
     let (address, now) = (peer(extensions), Instant::now());
     let wait = api.guesses.wait(address, now);
     if wait.is_none() && is_admin_key(api, key) {
-        return Ok(Caller::all_scopes(Actor::Operator));
+        return Ok(Caller::all_scopes(api, Actor::Operator));
     }
     if let Ok(key) = key.parse::<ApiKey>()
-        && let Some(known) = api.store.known_key(&key, &api.config.sealer).await?
+        && let Some(known) = api.shards.known_key(&key, &api.config.sealer).await?
     {
-        return Ok(Caller { tenant: known.tenant, actor: Actor::Key(known.id), scopes: known.scopes });
+        let home = api.shards.home_of_key(&known)?;
+        return Ok(Caller { home, actor: Actor::Key(known.id), scopes: known.scopes });
     }
     api.guesses.count(address, now);
     Err(match wait {
@@ -207,7 +221,7 @@ async fn count(api: &Api, caller: &Caller) -> Result<Option<Rate>, Problem> {
     if !api.config.keys_required && per_minute == 0 {
         return Ok(None);
     }
-    Ok(api.store.count_request(caller.tenant(), per_minute).await?)
+    Ok(caller.store().count_request(caller.tenant(), per_minute).await?)
 }
 
 fn admit(rate: Option<&Rate>) -> Result<(), Problem> {

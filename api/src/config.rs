@@ -20,6 +20,11 @@ pub const SETTINGS: &[Setting] = &[
         default: "redis://127.0.0.1:6379",
         help: "The store: redis://, rediss:// or redis+unix://; Redis or Valkey, 7.0 or later",
     },
+    Setting {
+        name: "REDIS_SHARDS",
+        default: "1",
+        help: "Over how many shards of the store new tenants are spread, 1 to 64; tenants stay on theirs, and all in use are served",
+    },
     Setting { name: "API_BIND", default: "127.0.0.1:8000", help: "Address and port to listen on" },
     Setting {
         name: "API_KEYS_REQUIRED",
@@ -243,7 +248,8 @@ fn store(vars: &mut Vars) -> StoreConfig {
     };
     let wait_replicas = usize::try_from(vars.number("REDIS_WAIT_REPLICAS", 0, 0, 100)).unwrap_or(0);
     let retention = Duration::from_secs(retention);
-    StoreConfig { lease, retention, bytes_max, wait_replicas, ..StoreConfig::new(url) }
+    let shards = u16::try_from(vars.number("REDIS_SHARDS", 1, 1, limits::SHARDS_MAX.into())).unwrap_or(1);
+    StoreConfig { shards, lease, retention, bytes_max, wait_replicas, ..StoreConfig::new(url) }
 }
 
 fn sealer(vars: &mut Vars) -> Sealer {
@@ -320,6 +326,7 @@ mod tests {
         let wrong = [
             ("API_BIND", "nowhere-secret"),
             ("REDIS_URL", "http://secret"),
+            ("REDIS_SHARDS", "0"),
             ("SECRETS_KEY", "secret"),
             ("RUN_TIMEOUT_MS", "9"),
             ("RUN_TIMEOUT_MAX_MS", "8"),

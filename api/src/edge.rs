@@ -251,7 +251,7 @@ pub(crate) fn refusals(api: Api) -> Refuse {
         }
         let _ = write!(answer, "content-length: {length}\r\n\r\n");
         let labels = [("method", "-"), ("route", "-"), ("status", status.as_str())];
-        api.store.counters().count("wf_http_requests_total", &labels);
+        api.shards.counters().count("wf_http_requests_total", &labels);
         let status = status.as_u16();
         tracing::info!(request.id = request_id, status, "What came did not read as a request");
         Bytes::from([answer.into_bytes(), body].concat())
@@ -289,7 +289,7 @@ fn count(api: &Api, method: &Method, route: &str, response: &Response, took: Dur
             | Method::DELETE
             | Method::OPTIONS
     );
-    let (method, counters) = (if known { method.as_str() } else { "-" }, api.store.counters());
+    let (method, counters) = (if known { method.as_str() } else { "-" }, api.shards.counters());
     let status = response.status();
     let labels = [("method", method), ("route", route), ("status", status.as_str())];
     counters.count("wf_http_requests_total", &labels);

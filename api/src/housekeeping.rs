@@ -1,4 +1,4 @@
-//! Once, at the start: seals what an older key of `SECRETS_KEY` sealed with the newest. Once a second, or four times in a
+//! For each shard. Once, at the start: seals what an older key of `SECRETS_KEY` sealed with the newest. Once a second, or four times in a
 //! short lease: tells the store that Redis is here, and lets it erase what was kept long enough and cancel
 //! what deleted workflows left behind.
 
@@ -8,7 +8,7 @@ use shared::{
     id::TenantId,
     limits,
     seal::Sealer,
-    store::{Store, StoreError},
+    store::{Shards, Store, StoreError},
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,13 @@ const INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// 100 jobs a script of a few milliseconds; when there are more, the next one follows at once.
 const ERASED_MAX: usize = 100;
 
-/// Ticks until `shutdown`. An error is told once, and when it is over.
-pub(crate) async fn keep(store: Store, shutdown: CancellationToken) {
+/// Ticks until `shutdown`, each shard by itself: one that is away holds up no other.
+pub(crate) async fn keep_all(shards: Shards, shutdown: CancellationToken) {
+    shards.serve_each(shutdown.clone(), |store| keep(store, shutdown.clone())).await;
+}
+
+/// An error is told once, and when it is over.
+async fn keep(store: Store, shutdown: CancellationToken) {
     let mut clock = tokio::time::interval(INTERVAL_MAX.min(store.lease() / 4));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut away, mut more) = (false, false);
@@ -54,14 +59,18 @@ pub(crate) async fn keep(store: Store, shutdown: CancellationToken) {
 }
 
 /// Seals all tenants' secrets with the newest key; afterwards the older ones may go. API keys follow as they are used.
-pub(crate) async fn reseal(store: Store, sealer: Sealer, shutdown: CancellationToken) {
+pub(crate) async fn reseal_all(shards: Shards, sealer: Sealer, shutdown: CancellationToken) {
     if sealer.key_count() < 2 {
         return;
     }
+    shards.serve_each(shutdown.clone(), |store| reseal(store, sealer.clone(), shutdown.clone())).await;
+}
+
+async fn reseal(store: Store, sealer: Sealer, shutdown: CancellationToken) {
     loop {
         let resealed = tokio::select! {
             () = shutdown.cancelled() => return,
-            resealed = reseal_all(&store, &sealer) => resealed,
+            resealed = reseal_once(&store, &sealer) => resealed,
         };
         match resealed {
             Ok(0) => return tracing::info!("All secrets are sealed with the newest key of SECRETS_KEY."),
@@ -86,7 +95,7 @@ pub(crate) async fn reseal(store: Store, sealer: Sealer, shutdown: CancellationT
     }
 }
 
-async fn reseal_all(store: &Store, sealer: &Sealer) -> Result<usize, StoreError> {
+async fn reseal_once(store: &Store, sealer: &Sealer) -> Result<usize, StoreError> {
     let mut resealed = store.reseal(&TenantId::default_tenant(), sealer).await?;
     let mut after = None;
     loop {

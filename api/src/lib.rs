@@ -35,7 +35,7 @@ mod wait;
 use std::{io, net::SocketAddr, sync::Arc};
 
 use shared::{
-    store::{Hub, Store, StoreError},
+    store::{Hub, Shards, StoreError},
     trace::Tracer,
 };
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinHandle};
@@ -46,7 +46,7 @@ use crate::{config::Config, shares::Shares, uploads::Uploads};
 /// What every handler may use.
 #[derive(Debug, Clone)]
 pub struct Api {
-    store: Store,
+    shards: Shards,
     hub: Hub,
     config: Arc<Config>,
     shutdown: CancellationToken,
@@ -68,11 +68,11 @@ pub struct Api {
 impl Api {
     /// With the task that listens for news of jobs until `shutdown`.
     fn new(config: Config, shutdown: CancellationToken) -> Result<(Self, JoinHandle<()>), StartError> {
-        let store = Store::new(&config.store)?;
-        let (hub, listening) = Hub::for_events(store.clone(), shutdown.clone());
+        let shards = Shards::new(&config.store)?;
+        let (hub, listening) = Hub::for_all_events(shards.clone(), shutdown.clone());
         let (uploads, one_tenant) = (Uploads::new(&config)?, !config.keys_required);
         let api = Self {
-            store,
+            shards,
             hub,
             config: Arc::new(config),
             shutdown,
@@ -136,17 +136,18 @@ pub async fn serve(
     let (mut api, listening) = Api::new(config, shutdown.clone())?;
     let (ended, mut exporting) = (CancellationToken::new(), None);
     if let Some(endpoint) = otlp_endpoint {
-        let started = Tracer::start(&endpoint, "api", api.store.counters().clone(), ended.clone());
+        let started = Tracer::start(&endpoint, "api", api.shards.counters(), ended.clone());
         let (tracer, task) = started.map_err(|error| StartError::Traces(error.to_string()))?;
         (api.tracer, exporting) = (tracer, Some(task));
     }
-    let housekeeping = tokio::spawn(housekeeping::keep(api.store.clone(), shutdown.clone()));
+    let housekeeping = tokio::spawn(housekeeping::keep_all(api.shards.clone(), shutdown.clone()));
     let sealer = api.config.sealer.clone();
-    let resealing = tokio::spawn(housekeeping::reseal(api.store.clone(), sealer, shutdown.clone()));
+    let resealing = tokio::spawn(housekeeping::reseal_all(api.shards.clone(), sealer, shutdown.clone()));
+    let learning = tokio::spawn(api.shards.clone().learn_until(shutdown.clone()));
     let refuse = edge::refusals(api.clone());
     server::serve(listener, routes::router(api), refuse, server::Bounds::default(), shutdown).await;
     ended.cancel();
-    for task in [listening, housekeeping, resealing].into_iter().chain(exporting) {
+    for task in [listening, housekeeping, resealing, learning].into_iter().chain(exporting) {
         if let Err(error) = task.await {
             tracing::error!(%error, "A background task ended badly.");
         }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use shared::{
-    id::{JobId, TenantId},
+    id::JobId,
     job::Job,
     limits,
-    store::StoreError,
+    store::{Home, StoreError},
 };
 use tokio::time::Instant;
 
@@ -39,23 +39,23 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Duration {
 /// the tenant has no such job.
 pub(crate) async fn until_final(
     api: &Api,
-    tenant: &TenantId,
+    home: &Home,
     id: JobId,
     patience: Duration,
 ) -> Result<Option<Job>, StoreError> {
     let deadline = Instant::now() + patience;
-    let place = if patience.is_zero() { None } else { api.waits.take(tenant) };
+    let place = if patience.is_zero() { None } else { api.waits.take(home.tenant()) };
     let patience = if place.is_some() { patience } else { Duration::ZERO }; // as many wait as may: it is asked again
     let mut listener = api.hub.listen(id); // before the first look, so that nothing falls between
     loop {
-        let job = api.store.job(tenant, id).await?;
+        let job = home.store().job(home.tenant(), id).await?;
         if patience.is_zero() || job.as_ref().is_none_or(|job| job.status.is_final()) {
             return Ok(job);
         }
         tokio::select! {
             biased;
             () = api.shutdown.cancelled() => return Ok(job),
-            () = tokio::time::sleep_until(deadline) => return api.store.job(tenant, id).await,
+            () = tokio::time::sleep_until(deadline) => return home.store().job(home.tenant(), id).await,
             () = listener.end() => {}
         }
     }

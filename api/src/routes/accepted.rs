@@ -12,10 +12,9 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    id::TenantId,
     job::Job,
     queue,
-    store::{Submission, SubmitError, Submitted},
+    store::{Home, Submission, SubmitError, Submitted},
     trace::TraceContext,
     workflow::Workflow,
 };
@@ -56,21 +55,22 @@ impl Asked {
     /// Makes the job.
     pub(super) async fn submit(
         &self,
-        api: &Api,
+        home: &Home,
         mut submission: Submission,
     ) -> Result<Submitted, SubmitError> {
+        debug_assert_eq!(&submission.job.tenant, home.tenant(), "a job lies where its tenant lives");
         submission.job.trace = Some(self.trace);
-        queue::enqueue(&api.store, submission).await
+        queue::enqueue(home.store(), submission).await
     }
 
     /// Answers with the job.
     pub(super) async fn job(
         &self,
         api: &Api,
-        tenant: &TenantId,
+        home: &Home,
         submitted: &Submitted,
     ) -> Result<Response, Problem> {
-        let job = wait::until_final(api, tenant, submitted.job_id, self.patience).await?;
+        let job = wait::until_final(api, home, submitted.job_id, self.patience).await?;
         let job = job.ok_or_else(|| Problem::no_such("job"))?;
         let (ended, location) = (job.status.is_final(), format!("/jobs/{}", submitted.job_id));
         Ok(self.answer(job, ended, location, submitted))
@@ -80,11 +80,11 @@ impl Asked {
     pub(super) async fn workflow(
         &self,
         api: &Api,
-        tenant: &TenantId,
+        home: &Home,
         submitted: &Submitted,
     ) -> Result<Response, Problem> {
-        let job = wait::until_final(api, tenant, submitted.job_id, self.patience).await?;
-        let workflow = api.store.workflow(tenant, submitted.workflow_id).await?;
+        let job = wait::until_final(api, home, submitted.job_id, self.patience).await?;
+        let workflow = home.store().workflow(home.tenant(), submitted.workflow_id).await?;
         let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
         let location = format!("/workflows/{}", submitted.workflow_id);
         Ok(self.answer(workflow, job.is_some_and(|job| job.status.is_final()), location, submitted))

@@ -37,5 +37,5 @@ pub(crate) async fn list(
     Stretch { limit, after }: Stretch<Place>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
     let after = after.as_ref().map(|Place(id)| id.as_str());
-    Ok(Json(api.store.audit_log(after, limit).await?.into()))
+    Ok(Json(api.shards.audit_log(after, limit).await?.into()))
 }

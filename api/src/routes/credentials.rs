@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::{
     id::TenantId,
     limits,
-    store::Audited,
+    store::{Audited, Home},
     tenant::{CredentialName, Credentials},
 };
 use utoipa::ToSchema;
@@ -43,11 +43,11 @@ impl Credential {
 }
 
 /// Whose credentials, when the operator asks for another tenant's.
-fn tenant(caller: &Caller, query: Option<&str>) -> Result<TenantId, Problem> {
+async fn subject(api: &Api, caller: &Caller, query: Option<&str>) -> Result<Home, Problem> {
     let mut fields = Fields::of_query(query);
     let named = fields.parsed("tenant", TENANT_NAME);
     let named = fields.finish(named)?;
-    caller.subject(named)
+    caller.subject(api, named).await
 }
 
 /// The provider keys of the tenant, by their last characters.
@@ -61,7 +61,8 @@ pub(crate) async fn list(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Page<Credential>>, Problem> {
-    let tenant = api.store.tenant(&tenant(&caller, query.as_deref())?).await?;
+    let home = subject(&api, &caller, query.as_deref()).await?;
+    let tenant = home.store().tenant(home.tenant()).await?;
     let credentials =
         tenant.credentials(&api.config.sealer).map_err(|error| Problem::internal(error.to_string()))?;
     let items = credentials.iter().map(|(name, value)| Credential::of(name, value)).collect();
@@ -109,11 +110,11 @@ pub(crate) async fn put(
     JsonBody(fields): JsonBody,
 ) -> Result<Json<Credential>, Problem> {
     let value = value(fields)?;
-    let tenant = tenant(&caller, query.as_deref())?;
-    audit(&api, &caller, "credential.set", &tenant, name, &request_id).await?;
+    let home = subject(&api, &caller, query.as_deref()).await?;
+    audit(&api, &caller, "credential.set", home.tenant(), name, &request_id).await?;
     let shown = Credential::of(name, &value);
     let set = |known: &mut Credentials| known.set(name, value.clone());
-    api.store.change_credentials(&tenant, &api.config.sealer, set).await?;
+    home.store().change_credentials(home.tenant(), &api.config.sealer, set).await?;
     Ok(Json(shown))
 }
 
@@ -133,10 +134,10 @@ pub(crate) async fn delete(
     Id(name): Id<CredentialName>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Problem> {
-    let tenant = tenant(&caller, query.as_deref())?;
-    audit(&api, &caller, "credential.delete", &tenant, name, &request_id).await?;
+    let home = subject(&api, &caller, query.as_deref()).await?;
+    audit(&api, &caller, "credential.delete", home.tenant(), name, &request_id).await?;
     let remove = |known: &mut Credentials| known.remove(name);
-    let removed = api.store.change_credentials(&tenant, &api.config.sealer, remove).await?;
+    let removed = home.store().change_credentials(home.tenant(), &api.config.sealer, remove).await?;
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::no_such("credential")) }
 }
 
@@ -150,7 +151,7 @@ async fn audit(
 ) -> Result<(), Problem> {
     let actor = caller.actor();
     let entry = Audited { actor: &actor, action, tenant: tenant.as_str(), target: name.as_str(), request_id };
-    Ok(api.store.audit(&entry).await?)
+    Ok(api.shards.audit(&entry).await?)
 }
 
 #[cfg(test)]

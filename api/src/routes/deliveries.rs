@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, State},
+    extract::{FromRequestParts, Path},
     http::{StatusCode, request::Parts},
 };
 use shared::{
@@ -11,7 +11,7 @@ use shared::{
 };
 
 use super::{Id, Page};
-use crate::{Api, auth::Caller, problem::Problem};
+use crate::{auth::Caller, problem::Problem};
 
 /// A message in a path. Whatever is not one is answered as an unknown one.
 pub(crate) struct MessagePath {
@@ -39,12 +39,8 @@ impl<S: Sync + Send> FromRequestParts<S> for MessagePath {
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "All of them", body = Page<Delivery>))
 )]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller,
-    Id(id): Id<JobId>,
-) -> Result<Json<Page<Delivery>>, Problem> {
-    let deliveries = api.store.deliveries(caller.tenant(), id).await?;
+pub(crate) async fn list(caller: Caller, Id(id): Id<JobId>) -> Result<Json<Page<Delivery>>, Problem> {
+    let deliveries = caller.store().deliveries(caller.tenant(), id).await?;
     let data = deliveries.ok_or_else(|| Problem::no_such("job"))?;
     Ok(Json(Page::whole(data)))
 }
@@ -61,15 +57,14 @@ pub(crate) async fn list(
     responses((status = 202, description = "It is being sent", body = Delivery))
 )]
 pub(crate) async fn redeliver(
-    State(api): State<Api>,
     caller: Caller,
     MessagePath { job, message }: MessagePath,
 ) -> Result<(StatusCode, Json<Delivery>), Problem> {
     let unknown = || Problem::no_such("delivery of this job");
-    if !api.store.redeliver(caller.tenant(), job, message).await? {
+    if !caller.store().redeliver(caller.tenant(), job, message).await? {
         return Err(unknown());
     }
-    let deliveries = api.store.deliveries(caller.tenant(), job).await?.unwrap_or_default();
+    let deliveries = caller.store().deliveries(caller.tenant(), job).await?.unwrap_or_default();
     let found = deliveries.into_iter().find(|delivery| delivery.id == message);
     Ok((StatusCode::ACCEPTED, Json(found.ok_or_else(unknown)?)))
 }

@@ -18,8 +18,8 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    id::{JobId, TenantId},
-    store::{EventPage, JobEvent, Listener, StoreError},
+    id::JobId,
+    store::{EventPage, Home, JobEvent, Listener, StoreError},
     time::Timestamp,
 };
 use tokio::time::Instant;
@@ -123,8 +123,8 @@ pub(crate) async fn events(
     let after = last.or(after).unwrap_or(0);
 
     let mut reader =
-        Reader { listener: api.hub.listen(id), tenant: caller.tenant().clone(), id, after, ended: false };
-    let page = reader.next_page(&api).await?.ok_or_else(|| Problem::no_such("job"))?;
+        Reader { listener: api.hub.listen(id), home: caller.home().clone(), id, after, ended: false };
+    let page = reader.next_page().await?.ok_or_else(|| Problem::no_such("job"))?;
     if wants_json(&headers) {
         let (gap, next) = (page.gap, reader.after);
         let data = page.events.into_iter().map(EventView::from).collect();
@@ -151,7 +151,7 @@ fn wants_json(headers: &HeaderMap) -> bool {
 /// A place in the events of one job.
 struct Reader {
     listener: Listener,
-    tenant: TenantId,
+    home: Home,
     id: JobId,
     after: u64,
     ended: bool,
@@ -159,8 +159,9 @@ struct Reader {
 
 impl Reader {
     /// What there is after the place, which moves on. `None`: the tenant has no such job (any more).
-    async fn next_page(&mut self, api: &Api) -> Result<Option<EventPage>, StoreError> {
-        let Some(page) = api.store.events(&self.tenant, self.id, self.after).await? else { return Ok(None) };
+    async fn next_page(&mut self) -> Result<Option<EventPage>, StoreError> {
+        let page = self.home.store().events(self.home.tenant(), self.id, self.after).await?;
+        let Some(page) = page else { return Ok(None) };
         self.after = page.events.last().map_or(self.after, |event| event.seq);
         self.ended = page.status.is_final();
         Ok(Some(page))
@@ -199,7 +200,7 @@ async fn later_page(api: &Api, reader: &mut Reader, deadline: Instant) -> Option
             () = reader.listener.news() => {}
             () = tokio::time::sleep(wait) => {}
         }
-        match reader.next_page(api).await {
+        match reader.next_page().await {
             Ok(Some(page)) if page.events.is_empty() && !page.gap && !reader.ended => wait = Duration::MAX,
             Ok(page) => return page,
             // The stream stays open: to a browser's EventSource an answer other than 200 is the end.

@@ -49,11 +49,7 @@ pub(crate) struct ListQuery {
     get, path = "/jobs", operation_id = "listJobs", tag = "jobs", params(ListQuery, Stretch::<JobId>),
     responses((status = 200, description = "A page of jobs", body = Page<Job>))
 )]
-pub(crate) async fn list(
-    State(api): State<Api>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Page<Job>>, Problem> {
+pub(crate) async fn list(caller: Caller, RawQuery(query): RawQuery) -> Result<Json<Page<Job>>, Problem> {
     let mut fields = Fields::of_query(query.as_deref());
     let filter = JobFilter {
         status: fields.parsed("status", "queued, running, succeeded, failed or cancelled"),
@@ -62,7 +58,7 @@ pub(crate) async fn list(
     };
     let stretch = Stretch::take(&mut fields);
     let (filter, Stretch { limit, after }) = fields.finish((filter, stretch))?;
-    let page = api.store.jobs(caller.tenant(), &filter, after, limit).await?;
+    let page = caller.store().jobs(caller.tenant(), &filter, after, limit).await?;
     Ok(Json(page.into()))
 }
 
@@ -103,7 +99,7 @@ pub(crate) async fn get(
     let mut fields = Fields::of_query(query.as_deref());
     let patience = fields.integer("wait", 0..=limits::WAIT_MAX.as_secs());
     let patience = fields.finish(Duration::from_secs(patience.unwrap_or(0)))?;
-    let job = wait::until_final(&api, caller.tenant(), id, patience).await?;
+    let job = wait::until_final(&api, caller.home(), id, patience).await?;
     let job = job.ok_or_else(|| Problem::no_such("job"))?;
     let mut response = tagged(&headers, &job);
     if !job.status.is_final() {
@@ -123,17 +119,13 @@ pub(crate) async fn get(
         (status = 200, description = "It was final before", body = Job)
     )
 )]
-pub(crate) async fn cancel(
-    State(api): State<Api>,
-    caller: Caller,
-    Id(id): Id<JobId>,
-) -> Result<(StatusCode, Json<Job>), Problem> {
-    let status = match api.store.cancel(caller.tenant(), id).await? {
+pub(crate) async fn cancel(caller: Caller, Id(id): Id<JobId>) -> Result<(StatusCode, Json<Job>), Problem> {
+    let status = match caller.store().cancel(caller.tenant(), id).await? {
         CancelAnswer::Unknown => return Err(Problem::no_such("job")),
         CancelAnswer::Final => StatusCode::OK,
         CancelAnswer::Cancelled | CancelAnswer::Requested => StatusCode::ACCEPTED,
     };
-    let job = api.store.job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
+    let job = caller.store().job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
     Ok((status, Json(job)))
 }
 
@@ -161,24 +153,24 @@ pub(crate) async fn retry(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let tenant = caller.tenant();
-    let status = api.store.job_status(tenant, id).await?;
+    let status = caller.store().job_status(tenant, id).await?;
     if !status.ok_or_else(|| Problem::no_such("job"))?.is_final() {
         return Err(Problem::new(Code::JobNotFinal, "Only a job that has ended can be repeated."));
     }
-    let spec = api.store.job_spec(tenant, id).await?.ok_or_else(|| Problem::no_such("job"))?;
+    let spec = caller.store().job_spec(tenant, id).await?.ok_or_else(|| Problem::no_such("job"))?;
     let version = match spec.workflow_id {
-        Some(workflow) => api.store.version_view(tenant, workflow, spec.version).await?,
+        Some(workflow) => caller.store().version_view(tenant, workflow, spec.version).await?,
         None => None,
     };
     let source = version.map(|version| version.source);
     let submission = requests::retry(spec, source, idempotency, &api.config.jobs);
-    let submitted = asked.submit(&api, submission).await.map_err(|error| match error {
+    let submitted = asked.submit(caller.home(), submission).await.map_err(|error| match error {
         SubmitError::UnknownWorkflow => {
             Problem::new(Code::WorkflowNotReady, "The job's workflow was deleted.")
         }
         error => error.into(),
     })?;
-    asked.job(&api, tenant, &submitted).await
+    asked.job(&api, caller.home(), &submitted).await
 }
 
 /// Erase a final job: input, result, log, events, steps and deliveries.
@@ -197,16 +189,15 @@ pub(crate) async fn retry(
     )
 )]
 pub(crate) async fn delete(
-    State(api): State<Api>,
     caller: Caller,
     Id(id): Id<JobId>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     if headers.contains_key(header::IF_MATCH) {
-        let job = api.store.job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
+        let job = caller.store().job(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
         precondition(&headers, &job)?;
     }
-    match api.store.erase_job(caller.tenant(), id).await? {
+    match caller.store().erase_job(caller.tenant(), id).await? {
         EraseAnswer::Erased => Ok(StatusCode::NO_CONTENT),
         EraseAnswer::Unknown => Err(Problem::no_such("job")),
         EraseAnswer::Active => Err(Problem::new(Code::JobNotFinal, "The job is not final; cancel it first.")),
@@ -219,12 +210,8 @@ pub(crate) async fn delete(
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "Standard output and error", body = String, content_type = "text/plain"))
 )]
-pub(crate) async fn logs(
-    State(api): State<Api>,
-    caller: Caller,
-    Id(id): Id<JobId>,
-) -> Result<Response, Problem> {
-    let log = api.store.log(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
+pub(crate) async fn logs(caller: Caller, Id(id): Id<JobId>) -> Result<Response, Problem> {
+    let log = caller.store().log(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
     let text = String::from_utf8_lossy(&log).into_owned();
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
@@ -235,11 +222,7 @@ pub(crate) async fn logs(
     params(("id" = String, Path, description = "The job")),
     responses((status = 200, description = "All of them", body = Page<StepView>))
 )]
-pub(crate) async fn steps(
-    State(api): State<Api>,
-    caller: Caller,
-    Id(id): Id<JobId>,
-) -> Result<Json<Page<StepView>>, Problem> {
-    let steps = api.store.steps(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
+pub(crate) async fn steps(caller: Caller, Id(id): Id<JobId>) -> Result<Json<Page<StepView>>, Problem> {
+    let steps = caller.store().steps(caller.tenant(), id).await?.ok_or_else(|| Problem::no_such("job"))?;
     Ok(Json(Page::whole(steps)))
 }

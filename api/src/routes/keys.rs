@@ -89,7 +89,7 @@ pub(super) fn once<'a>(caller: &'a Caller, Idempotency(asked): &'a Idempotency) 
 /// The key that was made before under the same `Idempotency-Key`, as it is now.
 async fn made_before(api: &Api, once: Option<Once<'_>>) -> Result<Option<Response>, Problem> {
     let Some(once) = once else { return Ok(None) };
-    match api.store.key_made_under(once.tenant, once.key).await? {
+    match api.shards.key_made_under(once.tenant, once.key).await? {
         Some(before) => replayed(api, once, before).await.map(Some),
         None => Ok(None),
     }
@@ -100,7 +100,7 @@ async fn replayed(api: &Api, once: Once<'_>, before: MadeBefore) -> Result<Respo
         return Err(SubmitError::KeyReused.into());
     }
     let record = match before.id.parse() {
-        Ok(id) => api.store.key_record(id).await?,
+        Ok(id) => api.shards.key_record(id).await?,
         Err(_) => None,
     };
     let record = record.ok_or_else(|| Problem::no_such("key"))?;
@@ -109,7 +109,7 @@ async fn replayed(api: &Api, once: Once<'_>, before: MadeBefore) -> Result<Respo
 
 /// Makes a key, once.
 async fn make(api: &Api, new: &NewKey, once: Option<Once<'_>>) -> Result<Response, Problem> {
-    match (api.store.create_key(new, once, &api.config.sealer).await?, once) {
+    match (api.shards.create_key(new, once, &api.config.sealer).await?, once) {
         (KeyMade::New(key, record), _) => Ok(CreatedKey::from((key, record)).into_response()),
         (KeyMade::Before(before), Some(once)) => replayed(api, once, before).await,
         (KeyMade::Before(_) | KeyMade::NothingToReplace, _) => Err(Problem::no_such("key")),
@@ -193,8 +193,8 @@ pub(crate) async fn create(
         target: &target,
         request_id: &request_id,
     };
-    api.store.audit(&entry).await?;
-    api.store.add_tenant(&new.tenant).await?;
+    api.shards.audit(&entry).await?;
+    api.shards.settle(&new.tenant).await?;
     make(&api, &new, once).await
 }
 
@@ -222,7 +222,7 @@ pub(crate) async fn list(
     let tenant: Option<TenantId> = fields.parsed("tenant", TENANT_NAME);
     let stretch = Stretch::take(&mut fields);
     let (tenant, Stretch { limit, after }) = fields.finish((tenant, stretch))?;
-    Ok(Json(api.store.keys(tenant.as_ref(), after, limit).await?.into()))
+    Ok(Json(api.shards.keys(tenant.as_ref(), after, limit).await?.into()))
 }
 
 /// One API key, without its secret.
@@ -236,7 +236,7 @@ pub(crate) async fn get(
     _: Caller,
     Id(id): Id<KeyId>,
 ) -> Result<Json<KeyRecord>, Problem> {
-    let key = api.store.key_record(id).await?;
+    let key = api.shards.key_record(id).await?;
     key.map(Json).ok_or_else(|| Problem::no_such("key"))
 }
 
@@ -252,10 +252,10 @@ pub(crate) async fn delete(
     Extension(RequestId(request_id)): Extension<RequestId>,
     Id(id): Id<KeyId>,
 ) -> Result<StatusCode, Problem> {
-    let key = api.store.key_record(id).await?.ok_or_else(|| Problem::no_such("key"))?;
+    let key = api.shards.key_record(id).await?.ok_or_else(|| Problem::no_such("key"))?;
     audit(&api, &caller, "key.revoke", &key, &request_id).await?;
     // Unknown by now: somebody else was faster.
-    let revoked = api.store.revoke_key(id).await?;
+    let revoked = api.shards.revoke_key(id).await?;
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::no_such("key")) }
 }
 
@@ -293,7 +293,7 @@ pub(crate) async fn rotate(
 ) -> Result<Response, Problem> {
     let (overlap, once) = (overlap(fields)?, once(&caller, &idempotency));
     // First the key to replace: one that is gone may have been replaced under the same idempotency key just now.
-    let old = api.store.key_record(id).await?;
+    let old = api.shards.key_record(id).await?;
     if let Some(response) = made_before(&api, once).await? {
         return Ok(response);
     }
@@ -318,7 +318,7 @@ async fn audit(
 ) -> Result<(), Problem> {
     let (actor, target) = (caller.actor(), key.id.to_string());
     let entry = Audited { actor: &actor, action, tenant: key.tenant.as_str(), target: &target, request_id };
-    Ok(api.store.audit(&entry).await?)
+    Ok(api.shards.audit(&entry).await?)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -20,8 +20,8 @@ use crate::{Api, edge, problem::Problem};
     responses((status = 200, description = "All of them", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
-    let mut samples: Samples = api.store.measures().await?;
-    for (series, more) in api.store.counters().samples() {
+    let mut samples: Samples = api.shards.measures().await?;
+    for (series, more) in api.shards.counters().samples() {
         *samples.entry(series).or_default() += more;
     }
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).into();

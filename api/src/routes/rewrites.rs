@@ -47,9 +47,9 @@ pub(crate) async fn regenerate(
     OptionalJson(fields): OptionalJson,
 ) -> Result<Response, Problem> {
     let request = Regeneration::read(fields, &api.config)?;
-    let workflow = known(&api, &caller, id).await?;
+    let workflow = known(&caller, id).await?;
     if let Some(job_id) = request.job_id() {
-        let job = api.store.job(caller.tenant(), job_id).await?;
+        let job = caller.store().job(caller.tenant(), job_id).await?;
         let job = job.filter(|job| job.workflow_id == id && job.kind == JobKind::Execute);
         match job.map(|job| job.status) {
             Some(JobStatus::Failed) => {}
@@ -57,11 +57,11 @@ pub(crate) async fn regenerate(
             None => return Err(Problem::names_no_such("job_id", "is not a run of this workflow")),
         }
     }
-    let answers = api.store.answers(caller.tenant(), id).await?;
+    let answers = caller.store().answers(caller.tenant(), id).await?;
     let described = (id, workflow.description);
     let submission = request.submission(caller.tenant(), described, answers, idempotency, &api.config.jobs);
-    let submitted = asked.submit(&api, submission).await?;
-    asked.workflow(&api, caller.tenant(), &submitted).await
+    let submitted = asked.submit(caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), &submitted).await
 }
 
 /// Answer the questions of a workflow; its generation goes on.
@@ -85,9 +85,9 @@ pub(crate) async fn answer(
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let request = Answers::read(fields, &api.config)?;
-    let workflow = known(&api, &caller, id).await?;
-    let questions = open_questions(&api, &caller, &workflow).await?;
-    let mut answers = api.store.answers(caller.tenant(), id).await?;
+    let workflow = known(&caller, id).await?;
+    let questions = open_questions(&caller, &workflow).await?;
+    let mut answers = caller.store().answers(caller.tenant(), id).await?;
     let paired = if questions.is_empty() {
         Err(Problem::new(Code::NoOpenQuestions, "The workflow has no open questions."))
     } else {
@@ -109,30 +109,30 @@ pub(crate) async fn answer(
         if let Some(creates) = &mut submission.creates {
             creates.after = Some(0);
         }
-        return match asked.submit(&api, submission).await {
-            Ok(submitted) => asked.workflow(&api, caller.tenant(), &submitted).await,
+        return match asked.submit(caller.home(), submission).await {
+            Ok(submitted) => asked.workflow(&api, caller.home(), &submitted).await,
             Err(SubmitError::Changed) => Err(problem),
             Err(error) => Err(error.into()),
         };
     }
-    let submitted = asked.submit(&api, submission).await?;
-    asked.workflow(&api, caller.tenant(), &submitted).await
+    let submitted = asked.submit(caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), &submitted).await
 }
 
-async fn known(api: &Api, caller: &Caller, id: WorkflowId) -> Result<Workflow, Problem> {
-    let workflow = api.store.workflow(caller.tenant(), id).await?;
+async fn known(caller: &Caller, id: WorkflowId) -> Result<Workflow, Problem> {
+    let workflow = caller.store().workflow(caller.tenant(), id).await?;
     workflow.ok_or_else(|| Problem::no_such("workflow"))
 }
 
 /// What the latest try asked. A workflow that is ready stays ready: then its newest version has the questions.
-async fn open_questions(api: &Api, caller: &Caller, workflow: &Workflow) -> Result<Vec<Question>, Problem> {
+async fn open_questions(caller: &Caller, workflow: &Workflow) -> Result<Vec<Question>, Problem> {
     if workflow.status == WorkflowStatus::NeedsClarification {
         return Ok(workflow.questions.clone());
     }
-    let Some(newest) = api.store.newest_version(caller.tenant(), workflow.id).await? else {
+    let Some(newest) = caller.store().newest_version(caller.tenant(), workflow.id).await? else {
         return Ok(Vec::new());
     };
-    let version = api.store.version_view(caller.tenant(), workflow.id, newest).await?;
+    let version = caller.store().version_view(caller.tenant(), workflow.id, newest).await?;
     let asks = version.filter(|version| version.status == WorkflowStatus::NeedsClarification);
     Ok(asks.map(|version| version.questions).unwrap_or_default())
 }

@@ -45,7 +45,7 @@ pub(crate) async fn webhook_secret(
     State(api): State<Api>,
     caller: Caller,
 ) -> Result<Json<WebhookSecrets>, Problem> {
-    let signers = api.store.webhook_secrets(caller.tenant(), &api.config.sealer).await?;
+    let signers = caller.store().webhook_secrets(caller.tenant(), &api.config.sealer).await?;
     Ok(Json(signers.into()))
 }
 
@@ -68,9 +68,9 @@ pub(crate) async fn rotate_webhook_secret(
     let (overlap, once) = (overlap(fields)?, once(&caller, &idempotency));
     let tenant = caller.tenant();
     if let Some(once) = once
-        && let Some(before) = api.store.rotated_under(tenant, once.key).await?
+        && let Some(before) = caller.store().rotated_under(tenant, once.key).await?
     {
-        return replayed(&api, once, &before).await;
+        return replayed(&api, &caller, once, &before).await;
     }
     let actor = caller.actor();
     let entry = Audited {
@@ -80,25 +80,30 @@ pub(crate) async fn rotate_webhook_secret(
         target: "webhook_secret",
         request_id: &request_id,
     };
-    api.store.audit(&entry).await?;
-    let rotated = api.store.rotate_webhook_secret(tenant, &api.config.sealer, overlap, once).await?;
+    api.shards.audit(&entry).await?;
+    let rotated = caller.store().rotate_webhook_secret(tenant, &api.config.sealer, overlap, once).await?;
     match (rotated, once) {
         (Some(signers), _) => Ok(Json(WebhookSecrets::from(signers)).into_response()),
         // The same was asked twice at once: the other was faster.
         (None, Some(once)) => {
-            let before = api.store.rotated_under(tenant, once.key).await?;
-            replayed(&api, once, &before.unwrap_or_default()).await
+            let before = caller.store().rotated_under(tenant, once.key).await?;
+            replayed(&api, &caller, once, &before.unwrap_or_default()).await
         }
         (None, None) => Err(Problem::internal("a rotation under no key was one before")),
     }
 }
 
 /// The secrets as they are now.
-async fn replayed(api: &Api, once: Once<'_>, fingerprint: &str) -> Result<Response, Problem> {
+async fn replayed(
+    api: &Api,
+    caller: &Caller,
+    once: Once<'_>,
+    fingerprint: &str,
+) -> Result<Response, Problem> {
     if fingerprint != once.fingerprint {
         return Err(SubmitError::KeyReused.into());
     }
-    let signers = api.store.webhook_secrets(once.tenant, &api.config.sealer).await?;
+    let signers = caller.store().webhook_secrets(once.tenant, &api.config.sealer).await?;
     let replayed = [(HeaderName::from_static("idempotent-replayed"), "true")];
     Ok((replayed, Json(WebhookSecrets::from(signers))).into_response())
 }

@@ -66,14 +66,16 @@ pub(crate) async fn healthz(State(api): State<Api>, request: Parts) -> Json<Deta
     if !auth::is_operator(&api, &request.headers, &request.extensions) {
         return Json(Detail { status, version, store: None, workers: None });
     }
-    let (store, workers) = match tokio::time::timeout(PING_TIMEOUT, api.store.workers()).await {
-        Ok(Ok(workers)) => ("ok", workers),
-        Ok(Err(_)) | Err(_) => ("unavailable", Vec::new()),
-    };
+    let (workers, shards) = tokio::join!(
+        tokio::time::timeout(PING_TIMEOUT, api.shards.workers()),
+        tokio::time::timeout(PING_TIMEOUT, api.shards.ping()),
+    );
+    let store = if matches!((&workers, &shards), (Ok(Ok(_)), Ok(Ok(())))) { "ok" } else { "unavailable" };
+    let workers = workers.map(Result::unwrap_or_default).unwrap_or_default();
     Json(Detail { status, version, store: Some(store), workers: Some(workers) })
 }
 
-/// Whether requests are served: Redis answers and the process is not ending.
+/// Whether requests are served: Redis answers, for some tenants at least, and the process is not ending.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "getReadiness", tag = "service", security(()),
     responses((status = 200, description = "They are", body = Health))
@@ -82,7 +84,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Result<Json<Health>, Probl
     if api.shutdown.is_cancelled() {
         return Err(Problem::new(Code::NotReady, "The process is ending."));
     }
-    match tokio::time::timeout(PING_TIMEOUT, api.store.ping()).await {
+    match tokio::time::timeout(PING_TIMEOUT, api.shards.ping_any()).await {
         Ok(pong) => Ok(pong.map(|()| Json(HEALTHY))?),
         Err(_) => Err(Problem::new(Code::StoreUnavailable, "The store does not answer.")),
     }

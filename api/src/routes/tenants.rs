@@ -5,7 +5,7 @@ use serde::Serialize;
 use shared::{
     id::TenantId,
     limits,
-    store::{self, Audited, TenantChange},
+    store::{self, Audited, Home, TenantChange},
     tenant::{Tenant, TenantLimits},
     time::Timestamp,
 };
@@ -26,6 +26,9 @@ pub(crate) struct TenantView {
     /// Always `tenant`.
     #[schema(example = "tenant")]
     object: &'static str,
+    /// The part of the store that has its things; it never changes.
+    #[schema(example = 0)]
+    shard: u16,
     /// When its first key was made.
     #[schema(value_type = Option<String>, format = DateTime)]
     created_at: Option<Timestamp>,
@@ -43,6 +46,7 @@ impl From<Tenant> for TenantView {
             operator_credentials: tenant.may_use_operator_credentials(),
             id: tenant.id,
             object: "tenant",
+            shard: tenant.shard.0,
             created_at: tenant.created_at,
             limits: tenant.limits,
             workspaces: tenant.workspaces,
@@ -60,7 +64,7 @@ pub(crate) async fn list(
     _: Caller,
     Stretch { limit, after }: Stretch<TenantId>,
 ) -> Result<Json<Page<TenantView>>, Problem> {
-    let page = api.store.tenants(after.as_ref(), limit).await?;
+    let page = api.shards.tenants(after.as_ref(), limit).await?;
     let items = page.items.into_iter().map(TenantView::from).collect();
     Ok(Json(store::Page { items, next: page.next }.into()))
 }
@@ -76,7 +80,8 @@ pub(crate) async fn get(
     _: Caller,
     Id(id): Id<TenantId>,
 ) -> Result<Json<TenantView>, Problem> {
-    Ok(Json(known(&api, &id).await?.into()))
+    let home = api.shards.home(&id).await?;
+    Ok(Json(known(&home).await?.into()))
 }
 
 /// Body of `PUT /tenants/{id}`.
@@ -124,7 +129,8 @@ pub(crate) async fn put(
     JsonBody(fields): JsonBody,
 ) -> Result<Json<TenantView>, Problem> {
     let settings = TenantSettings::read(fields)?;
-    known(&api, &id).await?;
+    let home = api.shards.home(&id).await?;
+    known(&home).await?;
     let change = TenantChange {
         limits: settings.limits.named().to_vec(),
         workspaces: Some(settings.workspaces),
@@ -138,9 +144,9 @@ pub(crate) async fn put(
         target: &target,
         request_id: &request_id,
     };
-    api.store.audit(&entry).await?;
-    api.store.change_tenant(&id, &change).await?;
-    Ok(Json(known(&api, &id).await?.into()))
+    api.shards.audit(&entry).await?;
+    home.store().change_tenant(&id, &change).await?;
+    Ok(Json(known(&home).await?.into()))
 }
 
 /// What was set, in a line.
@@ -152,8 +158,8 @@ fn told(change: &TenantChange) -> String {
 }
 
 /// The operator's own tenant is always there.
-async fn known(api: &Api, id: &TenantId) -> Result<Tenant, Problem> {
-    let tenant = api.store.tenant(id).await?;
-    let exists = tenant.created_at.is_some() || id.is_default();
+async fn known(home: &Home) -> Result<Tenant, Problem> {
+    let tenant = home.store().tenant(home.tenant()).await?;
+    let exists = tenant.created_at.is_some() || home.tenant().is_default();
     if exists { Ok(tenant) } else { Err(Problem::no_such("tenant")) }
 }

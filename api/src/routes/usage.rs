@@ -58,8 +58,8 @@ pub(crate) struct UsageView {
     responses((status = 200, description = "The counts of the day (UTC)", body = UsageView))
 )]
 pub(crate) async fn usage(State(api): State<Api>, caller: Caller) -> Result<Json<UsageView>, Problem> {
-    let tenant = api.store.tenant(caller.tenant()).await?;
-    let usage = api.store.usage(caller.tenant()).await?;
+    let tenant = caller.store().tenant(caller.tenant()).await?;
+    let usage = caller.store().usage(caller.tenant()).await?;
     let (own, daily) = (tenant.limits, api.config.daily.of(caller.tenant()));
     Ok(Json(UsageView {
         object: "usage",

@@ -75,13 +75,12 @@ impl Cursor for Number {
     responses((status = 200, description = "A page of versions", body = Page<VersionView>))
 )]
 pub(crate) async fn list(
-    State(api): State<Api>,
     caller: Caller,
     Id(id): Id<WorkflowId>,
     Stretch { limit, after }: Stretch<Number>,
 ) -> Result<Json<Page<VersionView>>, Problem> {
     let after = after.map(|Number(after)| after);
-    let page = api.store.versions(caller.tenant(), id, after, limit).await?;
+    let page = caller.store().versions(caller.tenant(), id, after, limit).await?;
     Ok(Json(page.ok_or_else(|| Problem::no_such("workflow"))?.into()))
 }
 
@@ -99,17 +98,12 @@ pub(crate) async fn list(
         (status = 200, description = "The version", body = VersionView)
     )
 )]
-pub(crate) async fn get(
-    State(api): State<Api>,
-    caller: Caller,
-    path: VersionPath,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    Ok(tagged(&headers, &read(&api, &caller, path.workflow, path.version).await?))
+pub(crate) async fn get(caller: Caller, path: VersionPath, headers: HeaderMap) -> Result<Response, Problem> {
+    Ok(tagged(&headers, &read(&caller, path.workflow, path.version).await?))
 }
 
-async fn read(api: &Api, caller: &Caller, id: WorkflowId, version: u32) -> Result<VersionView, Problem> {
-    let found = api.store.version_view(caller.tenant(), id, version).await?;
+async fn read(caller: &Caller, id: WorkflowId, version: u32) -> Result<VersionView, Problem> {
+    let found = caller.store().version_view(caller.tenant(), id, version).await?;
     found.ok_or_else(|| Problem::no_such("version of this workflow"))
 }
 
@@ -127,7 +121,6 @@ async fn read(api: &Api, caller: &Caller, id: WorkflowId, version: u32) -> Resul
     )
 )]
 pub(crate) async fn diff(
-    State(api): State<Api>,
     caller: Caller,
     path: VersionPath,
     RawQuery(query): RawQuery,
@@ -135,11 +128,11 @@ pub(crate) async fn diff(
     let mut fields = Fields::of_query(query.as_deref());
     let against = fields.integer("against", 0..=u64::from(u32::MAX));
     let against = fields.finish(against.and_then(|against| u32::try_from(against).ok()))?;
-    let new = program(read(&api, &caller, path.workflow, path.version).await?)?;
+    let new = program(read(&caller, path.workflow, path.version).await?)?;
     let against = against.unwrap_or(path.version - 1);
     let old = match against {
         0 => String::new(),
-        against => program(read(&api, &caller, path.workflow, against).await?)?,
+        against => program(read(&caller, path.workflow, against).await?)?,
     };
     let names = (format!("version {against}"), format!("version {}", path.version));
     let comparing = tokio::task::spawn_blocking(move || unified(&old, &new, &names));
@@ -185,8 +178,8 @@ pub(crate) async fn replace_code(
 ) -> Result<Response, Problem> {
     let request = NewCode::read(fields, &api.config)?;
     // In this order: a version that comes after this one is noticed by the submission.
-    let newest = api.store.newest_version(caller.tenant(), id).await?;
-    let workflow = api.store.workflow(caller.tenant(), id).await?;
+    let newest = caller.store().newest_version(caller.tenant(), id).await?;
+    let workflow = caller.store().workflow(caller.tenant(), id).await?;
     let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
     let after = match precondition(&headers, &workflow) {
         Ok(false) => None,
@@ -197,8 +190,8 @@ pub(crate) async fn replace_code(
     };
     let (tenant, description) = (caller.tenant(), workflow.description);
     let submission = request.submission(tenant, id, description, after, idempotency, &api.config.jobs);
-    let submitted = asked.submit(&api, submission).await?;
-    asked.workflow(&api, tenant, &submitted).await
+    let submitted = asked.submit(caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), &submitted).await
 }
 
 #[cfg(test)]

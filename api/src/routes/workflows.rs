@@ -48,8 +48,8 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let request = NewWorkflow::read(fields, &api.config)?;
     let submission = request.submission(caller.tenant(), idempotency, &api.config.jobs);
-    let submitted = asked.submit(&api, submission).await?;
-    asked.workflow(&api, caller.tenant(), &submitted).await
+    let submitted = asked.submit(caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), &submitted).await
 }
 
 /// List workflows, newest first, without code and job.
@@ -58,11 +58,10 @@ pub(crate) async fn create(
     responses((status = 200, description = "A page of workflows", body = Page<Workflow>))
 )]
 pub(crate) async fn list(
-    State(api): State<Api>,
     caller: Caller,
     Stretch { limit, after }: Stretch<WorkflowId>,
 ) -> Result<Json<Page<Workflow>>, Problem> {
-    let page = api.store.workflows(caller.tenant(), after, limit).await?;
+    let page = caller.store().workflows(caller.tenant(), after, limit).await?;
     Ok(Json(page.into()))
 }
 
@@ -78,12 +77,11 @@ pub(crate) async fn list(
     )
 )]
 pub(crate) async fn get(
-    State(api): State<Api>,
     caller: Caller,
     Id(id): Id<WorkflowId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let workflow = api.store.workflow(caller.tenant(), id).await?;
+    let workflow = caller.store().workflow(caller.tenant(), id).await?;
     let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
     Ok(tagged(&headers, &workflow))
 }
@@ -106,7 +104,6 @@ const CHANGE_TRIES: usize = 5;
     )
 )]
 pub(crate) async fn change(
-    State(api): State<Api>,
     caller: Caller,
     Id(id): Id<WorkflowId>,
     headers: HeaderMap,
@@ -115,12 +112,12 @@ pub(crate) async fn change(
     let patch = WorkflowPatch::read(fields)?;
     let unknown = || Problem::no_such("workflow");
     for _ in 0..CHANGE_TRIES {
-        let labels = api.store.labels(caller.tenant(), id).await?.ok_or_else(unknown)?;
-        check_precondition(&api, &caller, id, &headers).await?;
+        let labels = caller.store().labels(caller.tenant(), id).await?.ok_or_else(unknown)?;
+        check_precondition(&caller, id, &headers).await?;
         let changed = patch.applied_to(&labels)?;
-        match api.store.change_workflow(caller.tenant(), id, &labels, &changed).await? {
+        match caller.store().change_workflow(caller.tenant(), id, &labels, &changed).await? {
             ChangeAnswer::Changed => {
-                let workflow = api.store.workflow(caller.tenant(), id).await?.ok_or_else(unknown)?;
+                let workflow = caller.store().workflow(caller.tenant(), id).await?.ok_or_else(unknown)?;
                 return Ok(tagged(&HeaderMap::new(), &workflow));
             }
             ChangeAnswer::Overtaken => {}
@@ -133,16 +130,11 @@ pub(crate) async fn change(
     ))
 }
 
-async fn check_precondition(
-    api: &Api,
-    caller: &Caller,
-    id: WorkflowId,
-    headers: &HeaderMap,
-) -> Result<(), Problem> {
+async fn check_precondition(caller: &Caller, id: WorkflowId, headers: &HeaderMap) -> Result<(), Problem> {
     if !headers.contains_key(axum::http::header::IF_MATCH) {
         return Ok(());
     }
-    let workflow = api.store.workflow(caller.tenant(), id).await?;
+    let workflow = caller.store().workflow(caller.tenant(), id).await?;
     precondition(headers, &workflow.ok_or_else(|| Problem::no_such("workflow"))?).map(drop)
 }
 
@@ -162,18 +154,17 @@ async fn check_precondition(
     )
 )]
 pub(crate) async fn delete(
-    State(api): State<Api>,
     caller: Caller,
     Id(id): Id<WorkflowId>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    check_precondition(&api, &caller, id, &headers).await?;
-    if !api.store.delete_workflow(caller.tenant(), id).await? {
+    check_precondition(&caller, id, &headers).await?;
+    if !caller.store().delete_workflow(caller.tenant(), id).await? {
         return Err(Problem::no_such("workflow"));
     }
     // It is deleted: what is left to do, or fails here, is done by the next ticks.
     for _ in 0..CANCEL_ROUNDS {
-        if !matches!(api.store.cancel_deleted().await, Ok(true)) {
+        if !matches!(caller.store().cancel_deleted().await, Ok(true)) {
             break;
         }
     }
@@ -207,16 +198,16 @@ pub(crate) async fn execute(
     JsonBody(fields): JsonBody,
 ) -> Result<Response, Problem> {
     let run = NewRun::read(fields, &api.config)?;
-    own_files(&api, &caller, run.file_ids()).await?;
-    let version = ready_version(&api, &caller, id, run.version()).await?;
+    own_files(&caller, run.file_ids()).await?;
+    let version = ready_version(&caller, id, run.version()).await?;
     let submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
-    let submitted = asked.submit(&api, submission).await?;
-    asked.job(&api, caller.tenant(), &submitted).await
+    let submitted = asked.submit(caller.home(), submission).await?;
+    asked.job(&api, caller.home(), &submitted).await
 }
 
 /// A run may use the caller's own files only.
-async fn own_files(api: &Api, caller: &Caller, ids: &[String]) -> Result<(), Problem> {
-    let own = api.store.own_files(caller.tenant(), ids).await?;
+async fn own_files(caller: &Caller, ids: &[String]) -> Result<(), Problem> {
+    let own = caller.store().own_files(caller.tenant(), ids).await?;
     match ids.iter().position(|id| !own.contains(id)) {
         Some(at) => {
             Err(Problem::names_no_such(&format!("file_ids/{at}"), "is not the id of a file of yours"))
@@ -227,13 +218,8 @@ async fn own_files(api: &Api, caller: &Caller, ids: &[String]) -> Result<(), Pro
 
 /// The version to run: the one asked for, or the current one. Versions never change and a ready workflow stays ready,
 /// so what holds here still holds when the job runs.
-async fn ready_version(
-    api: &Api,
-    caller: &Caller,
-    id: WorkflowId,
-    asked: Option<u32>,
-) -> Result<u32, Problem> {
-    let current = api.store.current_version(caller.tenant(), id).await?;
+async fn ready_version(caller: &Caller, id: WorkflowId, asked: Option<u32>) -> Result<u32, Problem> {
+    let current = caller.store().current_version(caller.tenant(), id).await?;
     let (current, status) = current.ok_or_else(|| Problem::no_such("workflow"))?;
     let Some(asked) = asked.filter(|asked| *asked != current) else {
         if current > 0 {
@@ -247,7 +233,7 @@ async fn ready_version(
         };
         return Err(Problem::new(Code::WorkflowNotReady, detail));
     };
-    match api.store.version_status(id, asked).await? {
+    match caller.store().version_status(id, asked).await? {
         Some(WorkflowStatus::Ready) => Ok(asked),
         Some(status) => {
             let detail = format!("Version {asked} of the workflow cannot be run: it is {}.", status.as_str());

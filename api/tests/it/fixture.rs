@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::{
     config::Vars,
     job::{JobSpec, Queue},
-    store::{Claim, Finish, Store, StoreConfig},
+    store::{Claim, Finish, Home, Shards, Store, StoreConfig},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -145,7 +145,9 @@ fn config(url: &str, settings: &[(&str, &str)]) -> Config {
 /// An api on a Redis.
 pub struct Fixture {
     pub client: Client,
+    /// The first shard, where everything is unless a test has more.
     pub store: Store,
+    pub shards: Shards,
     pub shutdown: CancellationToken,
     pub redis: Redis,
     served: JoinHandle<Result<(), StartError>>,
@@ -160,12 +162,13 @@ impl Fixture {
     pub async fn with(settings: &[(&str, &str)]) -> Self {
         let redis = Redis::start().await;
         let config = config(&redis.url(), settings);
-        let store = Store::new(&config.store).unwrap();
+        let shards = Shards::new(&config.store).unwrap();
+        let store = shards.own_home().store().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client { address: listener.local_addr().unwrap() };
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(api::serve(listener, config, shutdown.clone()));
-        let fixture = Self { client, store, shutdown, redis, served };
+        let fixture = Self { client, store, shards, shutdown, redis, served };
         fixture.client.get("/readyz").await.expect(200);
         fixture
     }
@@ -205,15 +208,26 @@ impl Fixture {
         ended.expect("it does not panic").expect("it ends well");
     }
 
-    /// A worker claims the next job of a queue.
+    /// Where a tenant lives.
+    pub async fn home(&self, tenant: &str) -> Home {
+        self.shards.home(&tenant.parse().unwrap()).await.unwrap()
+    }
+
+    /// A worker claims the next job of a queue, on whichever shard it waits.
     pub async fn claim(&self, queue: Queue) -> (JobSpec, Claim) {
-        let mut answer = self.store.claim(queue, "worker-1", shared::store::Room::of(1)).await.unwrap();
-        answer.jobs.pop().expect("a job is waiting")
+        for store in self.shards.all() {
+            let answer = store.claim(queue, "worker-1", shared::store::Room::of(1)).await.unwrap();
+            if let Some(job) = answer.jobs.into_iter().next() {
+                return job;
+            }
+        }
+        panic!("no job is waiting")
     }
 
     /// A worker ends what it claimed.
     pub async fn end(&self, (spec, claim): &(JobSpec, Claim), finish: Finish) {
-        assert!(self.store.finish(spec.id, claim.fence, &finish).await.unwrap());
+        let home = self.shards.home(&spec.tenant).await.unwrap();
+        assert!(home.store().finish(spec.id, claim.fence, &finish).await.unwrap());
     }
 
     /// A worker makes the program of the workflow that was described last.

@@ -158,7 +158,8 @@ async fn tenant(api: &Fixture, name: &str) -> Tenant {
         let file = json!({"id": FILE, "object": "file", "name": "secret.pdf", "bytes": 1, "status": "ready",
                           "created_at": "2026-01-01T00:00:00Z"});
         let file = serde_json::from_value(file).unwrap();
-        api.store.keep_file(&name.parse().unwrap(), &file).await.unwrap();
+        let home = api.home(name).await;
+        home.store().keep_file(home.tenant(), &file).await.unwrap();
     }
     Tenant { key, workflow, job: digits(&job["id"]) }
 }
@@ -190,11 +191,30 @@ async fn everything(api: &Fixture, tenant: &Tenant) -> Vec<String> {
     seen
 }
 
+/// Both tenants on the one shard, and each on one of its own.
+async fn on_one_shard_and_on_two() -> [Fixture; 2] {
+    [Fixture::with_keys(&[]).await, Fixture::with_keys(&[("REDIS_SHARDS", "2")]).await]
+}
+
+/// The two tenants, once it is sure where they live.
+async fn acme_and_other(api: &Fixture) -> (Tenant, Tenant) {
+    let tenants = (tenant(api, "acme").await, tenant(api, "other").await);
+    let (one, other) = (api.home("acme").await, api.home("other").await);
+    assert_eq!(one.store().shard() == other.store().shard(), api.shards.all().len() == 1);
+    tenants
+}
+
 #[tokio::test]
 async fn to_a_foreign_tenant_a_thing_is_as_if_it_did_not_exist() {
-    let api = Fixture::with_keys(&[]).await;
-    let (acme, other) = (tenant(&api, "acme").await, tenant(&api, "other").await);
-    let before = everything(&api, &acme).await;
+    for api in on_one_shard_and_on_two().await {
+        foreign_things_do_not_exist(&api).await;
+        api.finish().await;
+    }
+}
+
+async fn foreign_things_do_not_exist(api: &Fixture) {
+    let (acme, other) = acme_and_other(api).await;
+    let before = everything(api, &acme).await;
     let nothing = "0".repeat(32);
     for operation in operations().iter().filter(|operation| operation.row.3 == Things) {
         let (body, id) = (operation.body(), [("x-request-id", "same")]);
@@ -215,14 +235,19 @@ async fn to_a_foreign_tenant_a_thing_is_as_if_it_did_not_exist() {
             assert_ne!(own.status, 404, "{}", operation.row.0);
         }
     }
-    assert_eq!(everything(&api, &acme).await, before, "nothing has changed");
-    api.finish().await;
+    assert_eq!(everything(api, &acme).await, before, "nothing has changed");
 }
 
 #[tokio::test]
 async fn what_is_named_in_queries_headers_and_cursors_is_not_found_either() {
-    let api = Fixture::with_keys(&[]).await;
-    let (acme, other) = (tenant(&api, "acme").await, tenant(&api, "other").await);
+    for api in on_one_shard_and_on_two().await {
+        foreign_names_find_nothing(&api).await;
+        api.finish().await;
+    }
+}
+
+async fn foreign_names_find_nothing(api: &Fixture) {
+    let (acme, other) = acme_and_other(api).await;
     let nothing = "0".repeat(32);
     let ask = async |path: &str| {
         let answer = api.client.with_key(&other.key, "GET", path, None).await;
@@ -254,7 +279,6 @@ async fn what_is_named_in_queries_headers_and_cursors_is_not_found_either() {
     for path in ["/credentials?tenant=acme", "/credentials?tenant=nobody"] {
         api.client.with_key(&other.key, "GET", path, None).await.problem(403, "insufficient_scope");
     }
-    api.finish().await;
 }
 
 #[tokio::test]

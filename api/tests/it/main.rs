@@ -17,6 +17,7 @@ mod process;
 mod quotas;
 mod rewrites;
 mod service;
+mod shards;
 mod unread;
 mod versions;
 mod workflows;

@@ -142,9 +142,9 @@ impl Share {
         let (open, kept) = state.part_of(self.id, self.slots.0.kept);
         let open = open.min(most);
         let kept = kept.min(most - open);
-        state.free -= open + kept;
-        // Never fewer: all that was offered was counted in.
-        slots.resize_with((open + kept).max(slots.len()), || Slot(self.slots.clone()));
+        let count = (open + kept).max(slots.len()); // all that was offered was counted in
+        state.free -= count;
+        slots.resize_with(count, || Slot(self.slots.clone()));
         Taken { slots, kept }
     }
 

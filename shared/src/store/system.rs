@@ -1,7 +1,9 @@
 //! What is of no tenant: API keys, the audit log, which workers are there, what processes counted. It lies on shard 0 or
 //! under the tag of the keys, and is reached through [`Shards`], which gives out no shard without a tenant.
 
-use super::{AuditEntry, Audited, KeyRecord, NewKey, Page, Shards, StoreError, WorkerReport};
+use super::{
+    AuditEntry, Audited, KeyMade, KeyRecord, MadeBefore, NewKey, Once, Page, Shards, StoreError, WorkerReport,
+};
 use crate::{
     api_key::ApiKey,
     id::{KeyId, TenantId},
@@ -14,9 +16,19 @@ impl Shards {
     pub async fn create_key(
         &self,
         new: &NewKey,
+        once: Option<Once<'_>>,
         sealer: &Sealer,
-    ) -> Result<Option<(ApiKey, KeyRecord)>, StoreError> {
-        self.first().create_key(new, sealer).await
+    ) -> Result<KeyMade, StoreError> {
+        self.first().create_key(new, once, sealer).await
+    }
+
+    /// See [`super::Store::key_made_under`].
+    pub async fn key_made_under(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+    ) -> Result<Option<MadeBefore>, StoreError> {
+        self.first().key_made_under(tenant, key).await
     }
 
     /// See [`super::Store::known_key`].

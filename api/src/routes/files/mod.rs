@@ -80,7 +80,7 @@ pub(crate) async fn upload(
 ) -> Result<Response, Problem> {
     let key = idempotency::key(&headers)?;
     check_length(&headers)?;
-    let tenant = api.store.tenant(caller.tenant()).await?;
+    let tenant = caller.store().tenant(caller.tenant()).await?;
     let _place = api.uploads.place(caller.tenant())?;
     let opening = tokio::time::timeout(limits::BODY_READ_TIMEOUT, Content::open(&headers, body));
     let content = opening.await.map_err(|_| {
@@ -89,12 +89,12 @@ pub(crate) async fn upload(
     })??;
     // The form first: what is wrong with it is wrong with any key, and without.
     let account = api.uploads.files_of(&tenant, &api.config)?;
-    match Held::take(&api, caller.tenant(), key.as_deref()).await? {
+    match Held::take(caller.home(), key.as_deref()).await? {
         Before::Made(made) => {
             let fingerprint = once::fingerprint(content).await?;
-            once::replayed(&api, caller.tenant(), made, &fingerprint).await
+            once::replayed(caller.home(), made, &fingerprint).await
         }
-        Before::Nothing(held) => make(&api, &caller, &account, content, held).await,
+        Before::Nothing(held) => make(&caller, &account, content, held).await,
     }
 }
 
@@ -108,13 +108,12 @@ fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn make(
-    api: &Api,
     caller: &Caller,
     account: &uploads::Account,
     content: Content,
     held: Option<Held>,
 ) -> Result<Response, Problem> {
-    if api.store.file_count(caller.tenant()).await? >= limits::FILES_MAX {
+    if caller.store().file_count(caller.tenant()).await? >= limits::FILES_MAX {
         let detail = format!("The account has {} files; delete some first.", limits::FILES_MAX);
         return Err(Problem::new(Code::TooManyFiles, detail));
     }
@@ -135,18 +134,18 @@ async fn make(
         created_at: Timestamp::now(),
     };
     let Some(held) = held else {
-        api.store.keep_file(caller.tenant(), &file).await?;
+        caller.store().keep_file(caller.tenant(), &file).await?;
         return Ok((StatusCode::CREATED, [location(&file.id)], Json(file)).into_response());
     };
     let fingerprint = passed.fingerprint();
-    let made = api.store.keep_file_once(caller.tenant(), &file, (held.hold(), &fingerprint)).await?;
+    let made = caller.store().keep_file_once(caller.tenant(), &file, (held.hold(), &fingerprint)).await?;
     held.kept();
     if let Some(before) = made {
         // This one is nobody's: the other upload was kept, because this one's hold had ended.
         if let Err(error) = account.files.delete(stored.id, &uploads::call()).await {
             tracing::warn!(%error, "A file that was uploaded twice could not be deleted again.");
         }
-        return once::replayed(api, caller.tenant(), before, &fingerprint).await;
+        return once::replayed(caller.home(), before, &fingerprint).await;
     }
     Ok((StatusCode::CREATED, [location(&file.id)], Json(file)).into_response())
 }
@@ -162,15 +161,15 @@ pub(crate) async fn get(
     caller: Caller,
     Id(id): Id<FileId>,
 ) -> Result<Json<File>, Problem> {
-    let mut file = known(&api, &caller, id).await?;
+    let mut file = known(&caller, id).await?;
     if file.status == FileStatus::Processing {
-        let tenant = api.store.tenant(caller.tenant()).await?;
+        let tenant = caller.store().tenant(caller.tenant()).await?;
         let account = api.uploads.files_of(&tenant, &api.config)?;
         match account.files.file(id.0, &uploads::call()).await {
             Ok(stored) => {
                 file.status = uploads::status(stored.status);
                 if file.status != FileStatus::Processing {
-                    api.store.keep_file(caller.tenant(), &file).await?;
+                    caller.store().keep_file(caller.tenant(), &file).await?;
                 }
             }
             // Just uploaded it is not known everywhere yet, and a provider in trouble changes nothing about it.
@@ -195,17 +194,17 @@ pub(crate) async fn delete(
     caller: Caller,
     Id(id): Id<FileId>,
 ) -> Result<StatusCode, Problem> {
-    let file = known(&api, &caller, id).await?;
-    let tenant = api.store.tenant(caller.tenant()).await?;
+    let file = known(&caller, id).await?;
+    let tenant = caller.store().tenant(caller.tenant()).await?;
     let account = api.uploads.files_of(&tenant, &api.config)?;
     let deleted = account.files.delete(id.0, &uploads::call()).await;
     deleted.map_err(|error| account.problem(error))?;
-    api.store.forget_file(caller.tenant(), &file.id).await?;
+    caller.store().forget_file(caller.tenant(), &file.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn known(api: &Api, caller: &Caller, FileId(id): FileId) -> Result<File, Problem> {
-    let file = api.store.file(caller.tenant(), &id.to_string()).await?;
+async fn known(caller: &Caller, FileId(id): FileId) -> Result<File, Problem> {
+    let file = caller.store().file(caller.tenant(), &id.to_string()).await?;
     file.ok_or_else(|| Problem::no_such("file"))
 }
 

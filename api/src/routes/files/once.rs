@@ -10,16 +10,12 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use shared::{
-    id::TenantId,
     limits,
-    store::{Hold, Holding, MadeBefore, Store},
+    store::{Hold, Holding, Home, MadeBefore, Store},
 };
 
 use super::{content::Content, location};
-use crate::{
-    Api,
-    problem::{Code, Problem},
-};
+use crate::problem::{Code, Problem};
 
 /// A key that is held; let go when this is dropped before [`Held::kept`], also by a client that hangs up.
 pub(super) struct Held {
@@ -36,11 +32,11 @@ pub(super) enum Before {
 
 impl Held {
     /// Holds the key, or tells what was made under it.
-    pub(super) async fn take(api: &Api, tenant: &TenantId, key: Option<&str>) -> Result<Before, Problem> {
+    pub(super) async fn take(home: &Home, key: Option<&str>) -> Result<Before, Problem> {
         let Some(key) = key else { return Ok(Before::Nothing(None)) };
-        match api.store.hold_for_file(tenant, key).await? {
+        match home.store().hold_for_file(home.tenant(), key).await? {
             Holding::Held(hold) => {
-                Ok(Before::Nothing(Some(Self { store: api.store.clone(), hold, kept: false })))
+                Ok(Before::Nothing(Some(Self { store: home.store().clone(), hold, kept: false })))
             }
             Holding::Made(made) => Ok(Before::Made(made)),
             Holding::Busy => {
@@ -95,8 +91,7 @@ pub(super) async fn while_held<T>(held: Option<&Held>, making: impl Future<Outpu
 
 /// The file that was made before, when this is the same one.
 pub(super) async fn replayed(
-    api: &Api,
-    tenant: &TenantId,
+    home: &Home,
     before: MadeBefore,
     fingerprint: &str,
 ) -> Result<Response, Problem> {
@@ -104,7 +99,7 @@ pub(super) async fn replayed(
         let detail = "This Idempotency-Key came with another file before.";
         return Err(Problem::new(Code::IdempotencyKeyReused, detail));
     }
-    let file = api.store.file(tenant, &before.id).await?.ok_or_else(|| Problem::no_such("file"))?;
+    let file = home.store().file(home.tenant(), &before.id).await?.ok_or_else(|| Problem::no_such("file"))?;
     let replayed = (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
     Ok((StatusCode::CREATED, [replayed, location(&file.id)], Json(file)).into_response())
 }
