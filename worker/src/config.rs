@@ -26,6 +26,11 @@ pub const SETTINGS: &[Setting] = &[
         "Redis or Valkey >= 7.0; also rediss:// and redis+unix://",
     ),
     setting(
+        "REDIS_SHARDS",
+        "1",
+        "the shards of the store that are served, 1 to 64, beside all that are in use; the same for all processes",
+    ),
+    setting(
         "SECRETS_KEY",
         "required",
         "32 bytes in base64, a comma-separated list for rotation: opens webhook secrets",
@@ -239,7 +244,8 @@ const RUNS_PER_CORE: usize = 32;
 fn store(vars: &mut Vars) -> StoreConfig {
     let url = vars.text("REDIS_URL").unwrap_or("redis://127.0.0.1:6379").to_owned();
     let lease = vars.millis("LEASE_MS", limits::LEASE, Duration::from_millis(100), HOUR);
-    StoreConfig { lease: lease.mul_f64(limits::LEASE_SHARE), ..StoreConfig::new(url) }
+    let shards = u16::try_from(vars.number("REDIS_SHARDS", 1, 1, limits::SHARDS_MAX.into())).unwrap_or(1);
+    StoreConfig { shards, lease: lease.mul_f64(limits::LEASE_SHARE), ..StoreConfig::new(url) }
 }
 
 fn sealer(vars: &mut Vars) -> Sealer {

@@ -13,6 +13,7 @@ use shared::{
     store::{Finish, Store},
     trace::{Span, SpanKind, TraceContext},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{deliver, environment::Environment, execute, generate, patience, tools};
 
@@ -34,16 +35,30 @@ pub enum Outcome {
     },
 }
 
-/// Serves one queue until the consumer's shutdown.
-pub fn serve(monitor: Monitor, environment: &Arc<Environment>, store: &Store, consumer: Consumer) -> Monitor {
-    let (environment, store) = (environment.clone(), store.clone());
-    let name = format!("{}-{}", consumer.worker, consumer.queue.as_str());
-    monitor.register(move |_| {
-        WorkerBuilder::new(name.clone())
-            .backend(JobQueue::consumer(store.clone(), consumer.clone()))
-            .data(environment.clone())
-            .build(consume)
-    })
+/// Serves queues of the environment's shard until shutdown, and until what they hold has ended.
+pub async fn serve(
+    environment: &Arc<Environment>,
+    consumers: impl Iterator<Item = Consumer>,
+    shutdown: CancellationToken,
+) {
+    let mut monitor = Monitor::new();
+    for consumer in consumers {
+        let environment = environment.clone();
+        let name = format!("{}-{}", consumer.worker, consumer.queue.as_str());
+        monitor = monitor.register(move |_| {
+            WorkerBuilder::new(name.clone())
+                .backend(JobQueue::consumer(environment.store.clone(), consumer.clone()))
+                .data(environment.clone())
+                .build(consume)
+        });
+    }
+    let signal = async move {
+        shutdown.cancelled().await;
+        Ok(())
+    };
+    if let Err(error) = monitor.run_with_signal(signal).await {
+        tracing::error!(%error, "The worker's queues ended badly; what they held is left to its leases.");
+    }
 }
 
 /// Carries out one job on a task of its own, so that jobs of a queue use all cores.

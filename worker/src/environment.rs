@@ -1,23 +1,24 @@
 //! What jobs are carried out with: made once at the start, passed to every handler, never global.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use shared::{job::Sandbox, seal::Sealer, store::Store, tenant::DailyDefaults, trace::Tracer};
 
 use crate::{cell::CellRoom, config::JobLimits, deliver::Deliverer, outside::Outside, programs::Programs};
 
-/// The dependencies of all handlers.
+/// The dependencies of all handlers, for the jobs of one shard. Cheap to clone.
+#[derive(Clone)]
 pub struct Environment {
-    /// Jobs, workflows, events.
+    /// Jobs, workflows, events: the shard the jobs come from, which is where everything of their tenants lies.
     pub store: Store,
     /// Where programs run.
     pub cells: CellRoom,
     /// What stands around them.
     pub sandbox: Sandbox,
     /// Programs of recent executions.
-    pub programs: Programs,
+    pub programs: Arc<Programs>,
     /// Who writes, searches, reads and answers, for each tenant.
-    pub outside: Outside,
+    pub outside: Arc<Outside>,
     /// Sends webhooks.
     pub deliverer: Deliverer,
     /// Opens webhook secrets.
@@ -28,6 +29,13 @@ pub struct Environment {
     pub limits: JobLimits,
     /// What a tenant may use in a day, unless its record says otherwise.
     pub daily: DailyDefaults,
+}
+
+impl Environment {
+    /// The same for the jobs of another shard.
+    pub fn on(&self, store: Store) -> Self {
+        Self { store, ..self.clone() }
+    }
 }
 
 impl fmt::Debug for Environment {

@@ -1,6 +1,7 @@
 //! The worker: claims jobs, writes programs, runs them in cells, delivers webhooks.
 //!
 //! ```text
+//! serving    all shards side by side, sharing the slots
 //! consume    a claimed job to its end; the only file that knows apalis
 //! execute    program + input → cell → result          tools, recorder: what the cell may ask for
 //! generate   description → program that was checked   outside: the providers behind traits
@@ -27,21 +28,13 @@ pub mod presence;
 pub mod programs;
 pub mod recorder;
 pub mod replay;
+pub mod serving;
 pub mod tools;
 
 use std::{path::PathBuf, sync::Arc};
 
-use apalis::prelude::Monitor;
-use shared::{
-    job::{Queue, Sandbox},
-    queue::{Consumer, Leases, StopReason},
-    store::{Hub, Store},
-    trace::Tracer,
-};
-use tokio::{
-    sync::{Semaphore, watch},
-    task::JoinHandle,
-};
+use shared::{job::Sandbox, store::Shards, trace::Tracer};
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -51,6 +44,7 @@ use crate::{
     environment::Environment,
     outside::Outside,
     programs::Programs,
+    serving::Serving,
 };
 
 /// Why a worker cannot start.
@@ -73,20 +67,11 @@ pub enum StartError {
     Deliverer(#[from] providers::ConfigError),
 }
 
-/// 8 generations at once: each is a long call to a large model.
-const GENERATE_SLOTS: usize = 8;
-/// 64 webhooks at once: each is mostly waiting for a receiver.
-const DELIVER_SLOTS: usize = 64;
-
-/// 1 slot more for each 8, kept for tenants with nothing running: their first job never waits for other tenants' runs.
-const SLOTS_PER_KEPT_SLOT: usize = 8;
-
 /// Works until `shutdown`, then drains: nothing new is claimed, runs may finish for a while, the rest is handed
 /// back at once.
 pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -> Result<(), StartError> {
     let name = format!("worker-{}", uuid::Uuid::now_v7().simple());
-    let Config { concurrency, tenant_running_max, .. } = config;
-    let store = Store::new(&config.store)?;
+    let shards = Shards::new(&config.store)?;
     let outside = Outside::new(&config.providers)?;
     let operators = outside.operators();
     let ended = CancellationToken::new();
@@ -103,36 +88,37 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         concurrency = config.concurrency,
         "Worker {name} is ready."
     );
-    let (tracer, exporting) = tracer(&config, &store, &ended)?;
-    let environment = Arc::new(Environment {
-        store: store.clone(),
+    let (tracer, exporting) = tracer(&config, &shards, &ended)?;
+    let environment = Environment {
+        store: shards.own_home().store().clone(),
         cells: cells.clone(),
         sandbox: Sandbox { tier: report.sandbox_tier.clone(), layers: report.sandbox_layers.clone() },
-        programs: Programs::default(),
-        outside,
+        programs: Arc::new(Programs::default()),
+        outside: Arc::new(outside),
         deliverer: Deliverer::new(config.webhook_schedule.into(), config.webhook_allow_private)?,
         sealer: config.sealer,
         tracer,
         limits: config.limits,
         daily: config.daily,
-    });
-    let leases = Leases::new(store.clone());
+    };
     let background = TaskTracker::new();
-    background.spawn(leases.clone().renew_until(ended.clone()));
-    let (hub, _) = Hub::for_cancels(store.clone(), ended.clone());
-    background.spawn(leases.clone().watch_cancels_until(hub, ended.clone()));
+    let serving = Serving::new(
+        name.clone(),
+        &config.queues,
+        (config.concurrency, config.tenant_running_max),
+        environment,
+        background.clone(),
+        (ended.clone(), shutdown.clone()),
+    );
+    background.spawn(shards.clone().learn_until(ended.clone()));
     background.spawn(presence::tell_until(
-        store.clone(),
+        shards.clone(),
         cells.clone(),
-        leases.clone(),
+        serving.leases(),
         report,
         ended.clone(),
     ));
-    background.spawn(stop_after_grace(leases.clone(), config.drain, shutdown.clone()));
-
-    let consumer =
-        |queue| consumer(queue, &name, concurrency, tenant_running_max, &leases, &cells, &shutdown);
-    serve(&config.queues, &environment, &store, consumer, &shutdown).await;
+    serving.run(&shards, config.drain).await;
     shutdown.cancel();
     ended.cancel();
     background.close();
@@ -145,87 +131,17 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     Ok(())
 }
 
-/// Serves the queues until shutdown, and until what they hold has ended.
-async fn serve(
-    queues: &[Queue],
-    environment: &Arc<Environment>,
-    store: &Store,
-    consumer: impl Fn(Queue) -> Consumer,
-    shutdown: &CancellationToken,
-) {
-    let mut monitor = Monitor::new();
-    for queue in queues.iter().copied() {
-        monitor = consume::serve(monitor, environment, store, consumer(queue));
-    }
-    let signal = {
-        let shutdown = shutdown.clone();
-        async move {
-            shutdown.cancelled().await;
-            Ok(())
-        }
-    };
-    if let Err(error) = monitor.run_with_signal(signal).await {
-        tracing::error!(%error, "The worker's queues ended badly; what they held is left to its leases.");
-    }
-}
-
 /// Where spans go, and the task that sends them when they go anywhere.
 fn tracer(
     config: &Config,
-    store: &Store,
+    shards: &Shards,
     ended: &CancellationToken,
 ) -> Result<(Tracer, Option<JoinHandle<()>>), StartError> {
     let Some(endpoint) = &config.otlp_endpoint else { return Ok((Tracer::default(), None)) };
-    let started = Tracer::start(endpoint, "worker", store.counters().clone(), ended.clone());
+    let started = Tracer::start(endpoint, "worker", shards.counters(), ended.clone());
     let (tracer, task) = started.map_err(|error| StartError::Traces(error.to_string()))?;
     Ok((tracer, Some(task)))
 }
-
-/// How this worker serves a queue.
-fn consumer(
-    queue: Queue,
-    worker: &str,
-    concurrency: usize,
-    tenant_running_max: u64,
-    leases: &Leases,
-    cells: &CellRoom,
-    shutdown: &CancellationToken,
-) -> Consumer {
-    let slots = match queue {
-        Queue::Execute => concurrency,
-        Queue::Generate => concurrency.min(GENERATE_SLOTS),
-        Queue::Deliver => DELIVER_SLOTS,
-    };
-    let kept = slots.div_ceil(SLOTS_PER_KEPT_SLOT);
-    let may_claim = match queue {
-        Queue::Execute | Queue::Generate => cells.may_claim(),
-        Queue::Deliver => watch::channel(true).1, // needs no cell
-    };
-    Consumer {
-        queue,
-        worker: worker.to_owned(),
-        slots: Arc::new(Semaphore::new(slots + kept)),
-        kept,
-        tenant_running_max,
-        leases: leases.clone(),
-        may_claim,
-        shutdown: shutdown.clone(),
-    }
-}
-
-/// Runs may finish for a while after shutdown; then they are stopped, and their jobs handed back.
-async fn stop_after_grace(leases: Leases, grace: std::time::Duration, shutdown: CancellationToken) {
-    shutdown.cancelled().await;
-    tracing::info!(running = leases.count(), grace_ms = grace.as_millis(), "Draining: no more claims.");
-    let deadline = tokio::time::Instant::now() + grace;
-    while leases.count() > 0 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(DRAIN_LOOK).await;
-    }
-    leases.stop_all(StopReason::Shutdown);
-}
-
-/// 20 ms between looks at what still runs while draining.
-const DRAIN_LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
 fn cells(config: &Config, runner: PathBuf) -> CellConfig {
     let cells = CellConfig::new(runner, config.min_tier, config.max_tier, config.memory_bytes_max);

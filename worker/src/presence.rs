@@ -2,8 +2,7 @@
 //! of its own: any api tells operators what workers reported.
 
 use shared::{
-    queue::Leases,
-    store::{Cells, REPORT_EVERY, Store, WorkerReport},
+    store::{Cells, REPORT_EVERY, Shards, WorkerReport},
     time::Timestamp,
 };
 use tokio_util::sync::CancellationToken;
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cell::{CellRoom, LayerState},
     config::Config,
+    serving::AllLeases,
 };
 
 /// What is true of a worker from its start.
@@ -32,9 +32,9 @@ pub fn report(name: &str, config: &Config, cells: &CellRoom) -> WorkerReport {
 
 /// Reports until `ended`, then says goodbye. Redis being away is nothing to report: other tasks do.
 pub async fn tell_until(
-    store: Store,
+    shards: Shards,
     cells: CellRoom,
-    leases: Leases,
+    leases: AllLeases,
     mut report: WorkerReport,
     ended: CancellationToken,
 ) {
@@ -44,10 +44,10 @@ pub async fn tell_until(
         report.cells = Cells { ready: ready as u64, busy: busy as u64, memory_bytes };
         report.running = leases.count() as u64;
         report.reported_at = Timestamp::now();
-        let told = store.report_worker(&report).await;
-        let counted = store.report_counters().await;
+        let told = shards.report_worker(&report).await;
+        let counted = shards.report_counters().await;
         if let Err(error) = told.and(counted) {
-            store.counters().count("wf_store_errors_total", &[("process", "worker")]);
+            shards.counters().count("wf_store_errors_total", &[("process", "worker")]);
             tracing::debug!(%error, "This worker could not tell of itself.");
         }
         tokio::select! {
@@ -55,6 +55,6 @@ pub async fn tell_until(
             () = tokio::time::sleep(REPORT_EVERY) => {}
         }
     }
-    let _ = store.report_counters().await; // what was counted while draining
-    let _ = store.forget_worker(&report.name).await; // forgotten after a while anyway
+    let _ = shards.report_counters().await; // what was counted while draining
+    let _ = shards.forget_worker(&report.name).await; // forgotten after a while anyway
 }
