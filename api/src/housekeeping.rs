@@ -28,7 +28,7 @@ pub(crate) async fn keep_all(shards: Shards, shutdown: CancellationToken) {
 async fn keep(store: Store, shutdown: CancellationToken) {
     let mut clock = tokio::time::interval(INTERVAL_MAX.min(store.lease() / 4));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut away, mut more) = (false, false);
+    let (mut away, mut more, shard) = (false, false, store.shard().0);
     while !shutdown.is_cancelled() {
         if !more {
             tokio::select! {
@@ -45,13 +45,13 @@ async fn keep(store: Store, shutdown: CancellationToken) {
             Ok(0) if !away => {}
             Ok(erased) => {
                 if std::mem::take(&mut away) {
-                    tracing::info!("The store answers again.");
+                    tracing::info!(shard, "The store answers again.");
                 }
                 tracing::debug!(erased, "Erased {erased} jobs that were kept long enough.");
             }
             Err(error) if !away => {
                 away = true;
-                tracing::warn!(%error, "The store does not answer; requests are answered 503 until it does.");
+                tracing::warn!(%error, shard, "The store does not answer; requests are answered 503 until it does.");
             }
             Err(_) => {}
         }

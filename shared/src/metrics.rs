@@ -77,8 +77,12 @@ pub const FAMILIES: &[Family] = &[
         Kind::Counter,
         "Commands Redis did not carry out, by process: api, worker",
     ),
-    family("wf_store_memory_bytes", Kind::Gauge, "Memory Redis uses"),
-    family("wf_store_memory_max_bytes", Kind::Gauge, "Memory Redis may use; 0 for no limit"),
+    family("wf_store_memory_bytes", Kind::Gauge, "Memory Redis uses, by shard when there are several"),
+    family(
+        "wf_store_memory_max_bytes",
+        Kind::Gauge,
+        "Memory Redis may use, by shard when there are several; 0 for no limit",
+    ),
     family(
         "wf_worker_info",
         Kind::Gauge,

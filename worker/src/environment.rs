@@ -33,6 +33,7 @@ pub struct Environment {
 
 impl Environment {
     /// The same for the jobs of another shard.
+    #[must_use]
     pub fn on(&self, store: Store) -> Self {
         Self { store, ..self.clone() }
     }

@@ -192,7 +192,8 @@ impl Fetcher {
 
     async fn back_off(&mut self, error: &StoreError, shutdown: &CancellationToken) {
         if self.backoff == limits::REDIS_BACKOFF_MIN {
-            tracing::warn!(queue = self.consumer.queue.as_str(), %error, "Jobs could not be claimed; waiting for Redis.");
+            let (queue, shard) = (self.consumer.queue.as_str(), self.store.shard().0);
+            tracing::warn!(queue, shard, %error, "Jobs could not be claimed; waiting for Redis.");
         }
         tokio::select! {
             () = shutdown.cancelled() => {}

@@ -194,7 +194,8 @@ impl Leases {
                 }
                 Err(error) => {
                     renewed = false;
-                    tracing::warn!(%error, leases = batch.len(), "Leases could not be renewed; attempts go on.");
+                    let shard = self.store.shard().0;
+                    tracing::warn!(%error, shard, leases = batch.len(), "Leases could not be renewed; attempts go on.");
                 }
             }
         }

@@ -41,7 +41,7 @@ pub struct Shards(Arc<Shared>);
 struct Shared {
     config: StoreConfig,
     /// Those in use, by number.
-    in_use: watch::Sender<Vec<Store>>,
+    in_use: watch::Sender<Vec<Arc<Store>>>,
     told: OnceLock<()>,
 }
 
@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub struct Home {
     tenant: TenantId,
-    store: Store,
+    store: Arc<Store>,
 }
 
 impl Home {
@@ -71,7 +71,7 @@ impl Shards {
     /// When the address is not a Redis URL.
     pub fn new(config: &StoreConfig) -> Result<Self, StoreError> {
         let first = Store::new(&StoreConfig { shard: Shard(0), ..config.clone() })?;
-        let (in_use, told) = (watch::Sender::new(vec![first]), OnceLock::new());
+        let (in_use, told) = (watch::Sender::new(vec![Arc::new(first)]), OnceLock::new());
         let shards = Self(Arc::new(Shared { config: config.clone(), in_use, told }));
         shards.bring_into_use(shards.spread());
         Ok(shards)
@@ -88,19 +88,19 @@ impl Shards {
         self.0.in_use.send_if_modified(|stores| {
             let before = stores.len();
             for number in u16::try_from(before).unwrap_or(u16::MAX)..count {
-                stores.push(stores[0].beside(Shard(number), &self.0.config));
+                stores.push(Arc::new(stores[0].beside(Shard(number), &self.0.config)));
             }
             stores.len() > before
         });
     }
 
     /// All that are in use, by number.
-    pub fn all(&self) -> Vec<Store> {
+    pub fn all(&self) -> Vec<Arc<Store>> {
         self.0.in_use.borrow().clone()
     }
 
     /// Shard 0, where what is no tenant's lies.
-    pub(super) fn first(&self) -> Store {
+    pub(super) fn first(&self) -> Arc<Store> {
         self.0.in_use.borrow()[0].clone()
     }
 
@@ -156,6 +156,9 @@ impl Shards {
 
     /// The shard with the fewest tenants, of those that answer.
     async fn emptiest(&self) -> Result<Shard, StoreError> {
+        if self.spread() == 1 {
+            return Ok(Shard(0));
+        }
         let all = self.all();
         let counts = join_all(all[..usize::from(self.spread())].iter().map(async |store| {
             let count: u64 = store.connection.clone().zcard(store.key("tenants")).await?;
@@ -213,7 +216,7 @@ impl Shards {
             let stores = in_use.borrow_and_update()[begun..].to_vec();
             begun += stores.len();
             for store in stores {
-                tasks.spawn(serve(store));
+                tasks.spawn(serve(Store::clone(&store)));
             }
             tokio::select! {
                 () = ended.cancelled() => break,
@@ -230,7 +233,7 @@ impl Shards {
     /// Answers when Redis does, on every shard.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let all = self.all();
-        try_join_all(all.iter().map(Store::ping)).await.map(|_| ())
+        try_join_all(all.iter().map(|store| store.ping())).await.map(|_| ())
     }
 
     /// Answers when Redis does, on any shard: some tenants are served then.
@@ -256,7 +259,7 @@ impl Shards {
     /// some may share a Redis.
     pub async fn measures(&self) -> Result<Samples, StoreError> {
         let all = self.all();
-        let measured = try_join_all(all.iter().map(Store::measures)).await?;
+        let measured = try_join_all(all.iter().map(|store| store.measures())).await?;
         if measured.len() == 1 {
             return Ok(measured.into_iter().next().unwrap_or_default());
         }
