@@ -101,7 +101,7 @@ async fn jobs_of_two_idle_workers_run_once_each() {
 
 #[tokio::test]
 async fn redis_may_be_killed_and_come_back_in_the_middle_of_a_hundred_jobs() {
-    let mut stack = Stack::builder().env("WORKER_CONCURRENCY", "8").start().await;
+    let mut stack = Stack::builder().on_one_server().env("WORKER_CONCURRENCY", "8").start().await;
     let workflow = stack.workflow_from_code(SEARCH).await;
     stack.paradigm.withhold();
     let jobs = post_many(&stack, &workflow, 100).await;
@@ -126,7 +126,7 @@ async fn redis_may_be_killed_and_come_back_in_the_middle_of_a_hundred_jobs() {
 
 #[tokio::test]
 async fn a_post_whose_fate_is_unknown_is_made_once_when_it_is_repeated_with_its_key() {
-    let stack = Stack::builder().start().await;
+    let stack = Stack::builder().on_one_server().start().await;
     let workflow = stack.workflow_from_code(SEARCH).await;
     let path = format!("/workflows/{workflow}/execute");
     // Redis hangs: it has received the command, will carry it out, and nobody waits for its answer any more.
@@ -147,7 +147,7 @@ async fn a_post_whose_fate_is_unknown_is_made_once_when_it_is_repeated_with_its_
 
 #[tokio::test]
 async fn redis_may_be_away_when_api_and_worker_start() {
-    let mut stack = Stack::builder().workers(0).start().await;
+    let mut stack = Stack::builder().on_one_server().workers(0).start().await;
     stack.redis.stop(Signal::TERM).await;
     stack.api.signal(Signal::TERM);
     stack.api.end().await;

@@ -27,7 +27,7 @@ struct Tenant {
 
 impl Tenant {
     async fn start(stack: &Stack, name: &str) -> Self {
-        let store = Store::new(&StoreConfig::new(stack.redis.url())).expect("an address");
+        let store = Store::new(&StoreConfig::new(stack.redis_url())).expect("an address");
         let (news, _) = Hub::for_events(store.clone(), CancellationToken::new());
         let tenant = Self { name: name.parse().expect("a name"), workflow: WorkflowId::new(), store, news };
         let input = GenerateInput {

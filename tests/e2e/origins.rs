@@ -33,7 +33,7 @@ async fn change_origins(stack: &Stack, job: &str, change: impl Fn(&mut Value)) {
 
 /// Runs until the last search is open, kills the worker, changes the journal, and lets another worker finish it.
 async fn finished_after(change: impl Fn(&mut Value)) -> (Stack, Value) {
-    let mut stack = builder().start().await;
+    let mut stack = builder().on_one_server().start().await;
     let workflow = stack.workflow_from_code(CODE).await;
     // Told twice, should it be asked twice.
     stack.anthropic.script(Purpose::Chat, ["1", "2", "1", "2"].map(|text| Reply::Text(text.to_owned())));

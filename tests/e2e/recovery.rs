@@ -276,8 +276,13 @@ async fn an_expired_job_says_what_it_waited_for() {
 async fn redis_away_for_three_leases_under_a_hundred_runs_kills_nothing_and_starts_nothing() {
     const RUNS: usize = 100;
     for (signal, back) in [(Signal::STOP, Some(Signal::CONT)), (Signal::KILL, None)] {
-        let mut stack =
-            Stack::builder().workers(2).env("WORKER_CONCURRENCY", "50").env("LEASE_MS", "2000").start().await;
+        let mut stack = Stack::builder()
+            .on_one_server()
+            .workers(2)
+            .env("WORKER_CONCURRENCY", "50")
+            .env("LEASE_MS", "2000")
+            .start()
+            .await;
         let workflow = stack.workflow_from_code(SEARCH).await;
         stack.paradigm.withhold();
         let jobs = begin_many(&stack, &workflow, RUNS).await;

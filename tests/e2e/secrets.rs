@@ -35,7 +35,7 @@ async def execute_workflow(user_input: str) -> str:
 
 #[tokio::test]
 async fn no_key_appears_in_a_runner_a_job_an_event_a_log_a_webhook_or_redis() {
-    let stack = Stack::builder().start().await;
+    let stack = Stack::builder().on_one_server().start().await;
     let receiver = Receiver::start().await;
     stack.anthropic.generate_program(SNOOP);
     let workflow = stack.create_workflow(&json!({"description": "Tell me everything."})).await;
@@ -64,7 +64,7 @@ async fn no_key_appears_in_a_runner_a_job_an_event_a_log_a_webhook_or_redis() {
 
 #[tokio::test]
 async fn the_webhook_secret_lies_sealed_in_redis() {
-    let stack = Stack::builder().workers(0).start().await;
+    let stack = Stack::builder().on_one_server().workers(0).start().await;
     let answer = stack.client().get("/webhook-secret").await.expect(200);
     let secret = answer["secret"].as_str().unwrap().trim_start_matches("whsec_").to_owned();
     let holds =
@@ -76,7 +76,7 @@ async fn the_webhook_secret_lies_sealed_in_redis() {
 #[tokio::test]
 async fn keys_credentials_and_webhook_secrets_old_and_new_lie_nowhere_in_the_open() {
     let operators = "wf-admin-CANARY-91c4-key";
-    let stack = Stack::builder().env("ADMIN_API_KEY", operators).start().await;
+    let stack = Stack::builder().on_one_server().env("ADMIN_API_KEY", operators).start().await;
     let (client, receiver) = (stack.client(), Receiver::start().await);
     let secret_of = |answer: &serde_json::Value| answer["secret"].as_str().unwrap().to_owned();
     let old = secret_of(&client.get("/webhook-secret").await.expect(200));

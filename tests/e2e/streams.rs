@@ -82,7 +82,7 @@ async fn all_events(stack: &Stack, job: &str) -> Vec<(u64, String)> {
 
 #[tokio::test]
 async fn two_thousand_listeners_hear_everything_in_order_over_one_subscription() {
-    let stack = Stack::builder().alone().start().await;
+    let stack = Stack::builder().on_one_server().alone().start().await;
     let workflow = stack.workflow_from_code(STEPS).await;
     stack.paradigm.withhold();
     let subscribed = subscribers(&stack).await;

@@ -8,19 +8,19 @@ use tests::stack::{Stack, id};
 
 use crate::SEARCH;
 
-async fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
+pub async fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>) -> Answer {
     let request = client.request(Method::from_bytes(method.as_bytes()).expect("a method"), path);
     client.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
 }
 
 /// A workflow of this tenant that is ready.
-async fn workflow(client: &Client) -> String {
+pub async fn workflow(client: &Client) -> String {
     let body = json!({"description": "A program of the test", "code": SEARCH});
     id(&client.post_and_wait("/workflows", &body, 30).await.expect(200))
 }
 
 /// Everything that can be asked about somebody's workflow and job.
-fn everything(workflow: &str, job: &str) -> Vec<(&'static str, String, Option<Value>)> {
+pub fn everything(workflow: &str, job: &str) -> Vec<(&'static str, String, Option<Value>)> {
     let (of_workflow, of_job) = (format!("/workflows/{workflow}"), format!("/jobs/{job}"));
     let message = format!("msg_{}", job.trim_start_matches("job_"));
     let run = Some(json!({"user_input": "mine"}));

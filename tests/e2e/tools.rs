@@ -18,7 +18,7 @@ async fn run(stack: &Stack, body: &str) -> Value {
 
 /// Sets the default tenant's workspaces, as its operator would.
 async fn set_workspaces(stack: &Stack, ids: &[i64]) {
-    let store = Store::new(&StoreConfig::new(stack.redis.url())).expect("the address is one");
+    let store = Store::new(&StoreConfig::new(stack.redis_url())).expect("the address is one");
     let change = TenantChange { workspaces: Some(Some(ids.to_vec())), ..TenantChange::default() };
     store.change_tenant(&TenantId::default_tenant(), &change).await.expect("Redis is there");
 }

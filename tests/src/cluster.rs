@@ -72,8 +72,32 @@ impl Cluster {
         counts
     }
 
+    /// What is still to be done, on any shard: names of keys that are there only while something waits or runs.
+    pub async fn unfinished(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for number in 0..self.nodes.len() {
+            let mut node = self.connection(number).await;
+            for pattern in ["{wf:*}:q:*:leases", "{wf:*}:q:*:due", "{wf:*}:q:*:ready:*"] {
+                let names: redis::RedisResult<Vec<String>> =
+                    redis::cmd("KEYS").arg(pattern).query_async(&mut node).await;
+                left.extend(names.expect("the node answers"));
+            }
+        }
+        left
+    }
+
+    /// Ends the nodes once the stack has ended.
+    ///
+    /// # Panics
+    /// When something of any shard is left to do.
+    pub async fn stop(self) {
+        let unfinished = self.unfinished().await;
+        assert!(unfinished.is_empty(), "left to do: {unfinished:?}");
+        self.end().await;
+    }
+
     /// Ends the nodes as an operator would.
-    pub async fn stop(mut self) {
+    pub async fn end(mut self) {
         for node in &mut self.nodes {
             node.process.signal(Signal::TERM);
             node.process.end().await;

@@ -6,6 +6,7 @@
 //! logged an error the test did not expect. A stack that is dropped without it (a failing test) kills everything.
 
 mod finish;
+mod place;
 mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::binaries;
 use crate::canary::Canaries;
 use crate::client::{Answer, Client};
+use crate::cluster::Cluster;
 use crate::fakes::{AnthropicFake, ParadigmFake};
 use crate::process::{self, Process, Program, Sighting};
 use crate::proxy::Target;
@@ -46,6 +48,7 @@ pub struct Builder {
     keys: bool,
     alone: bool,
     wired: bool,
+    one_server: bool,
     durability: Durability,
     environment: BTreeMap<String, String>,
 }
@@ -89,6 +92,12 @@ impl Builder {
         self
     }
 
+    /// One Redis server also where stacks run on a cluster: for tests that handle the server itself.
+    pub fn on_one_server(mut self) -> Self {
+        self.one_server = true;
+        self
+    }
+
     /// No keys of providers: the offline ones answer.
     pub fn offline(mut self) -> Self {
         self.keys = false;
@@ -113,7 +122,7 @@ impl Builder {
     }
 
     /// Builds the programs if they are stale, starts everything, and waits until the api is ready.
-    pub async fn start(self) -> Stack {
+    pub async fn start(mut self) -> Stack {
         tokio::task::spawn_blocking(binaries::directory).await.expect("the programs compile");
         let share = Share::take(self.alone).await;
         let folder = tempfile::Builder::new().prefix("wf-e2e-").tempdir().expect("a temporary folder");
@@ -125,6 +134,7 @@ impl Builder {
         let anthropic = AnthropicFake::start(&canaries.anthropic).await;
         let paradigm = ParadigmFake::start(&canaries.lighton).await;
         let redis = RedisServer::start_with(&folder.path().join("redis"), self.durability).await;
+        let cluster = place::cluster(&mut self, folder.path()).await;
         let wires = if self.wired { Some(Wires::lay(&redis, &anthropic, &paradigm).await) } else { None };
         let workers = self.workers;
         let tenants = self.environment.get("API_KEYS_REQUIRED").is_some_and(|required| required == "true");
@@ -137,6 +147,7 @@ impl Builder {
             api,
             workers: Vec::new(),
             redis,
+            cluster,
             anthropic,
             paradigm,
             canaries,
@@ -205,6 +216,8 @@ pub struct Stack {
     pub workers: Vec<Process>,
     /// The private Redis.
     pub redis: RedisServer,
+    /// The cluster in its place, where stacks run on one.
+    cluster: Option<Cluster>,
     /// The model.
     pub anthropic: AnthropicFake,
     /// The document search.
@@ -231,6 +244,7 @@ impl Stack {
             keys: true,
             alone: false,
             wired: false,
+            one_server: false,
             durability: Durability::Always,
             environment: BTreeMap::new(),
         }

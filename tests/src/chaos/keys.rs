@@ -14,11 +14,9 @@ const REST_MAX: Duration = Duration::from_secs(30);
 /// 100 s: retention and what a sweep leaves for the next second.
 const FORGET_MAX: Duration = Duration::from_secs(100);
 
-/// Everything of a shard lies under this.
-const PREFIX: &str = "{wf:0}:";
-/// What is there once, whatever happened: counters, the clock watch, who is there.
+/// What a shard has once, whatever happened: counters, the clock watch, who is there.
 const SINGLE: &[&str] =
-    &["fence", "last_seen", "hold_until", "workers", "tenants", "audit", "metrics", "room"];
+    &["fence", "last_seen", "hold_until", "workers", "tenants", "audit", "metrics", "room", "shards"];
 /// What a queue keeps when nothing waits in it and nothing runs.
 const IDLE: &[&str] = &["wake", "wake_idle", "turn", "turns"];
 
@@ -61,6 +59,12 @@ async fn settle<F: Future<Output = Vec<String>>>(most: Duration, look: impl Fn()
     }
 }
 
+/// The name of a key without its shard.
+fn on_a_shard(name: &str) -> Option<&str> {
+    let (number, short) = name.strip_prefix("{wf:")?.split_once("}:")?;
+    number.parse::<u16>().ok().map(|_| short)
+}
+
 async fn read(stack: &Stack) -> Held {
     let mut connection = stack.redis.connection().await.expect("Redis is there");
     let names: Vec<String> = connection.keys("*").await.expect("names");
@@ -68,7 +72,7 @@ async fn read(stack: &Stack) -> Held {
         Held { keys: BTreeMap::new(), jobs: BTreeMap::new(), finals: Vec::new(), listed: Vec::new() };
     for name in names {
         let ttl: i64 = redis::cmd("PTTL").arg(&name).query_async(&mut connection).await.expect("a ttl");
-        let Some(short) = name.strip_prefix(PREFIX) else {
+        let Some(short) = on_a_shard(&name) else {
             held.keys.insert(name, (ttl >= 0).then_some(ttl));
             continue;
         };
@@ -79,26 +83,14 @@ async fn read(stack: &Stack) -> Held {
                 held.jobs.insert(id.to_owned(), record);
             }
         } else if short.ends_with(":jobs") {
-            let ids: Vec<String> = redis::cmd("ZRANGE")
-                .arg(&name)
-                .arg(0)
-                .arg(-1)
-                .query_async(&mut connection)
-                .await
-                .expect("a list");
-            held.listed.extend(ids);
+            held.listed.extend(connection.zrange(&name, 0, -1).await.expect("a list"));
+        } else if short == "finals" {
+            held.finals.extend(connection.zrange(&name, 0, -1).await.expect("a list"));
         }
         if ttl != -2 {
             held.keys.insert(short.to_owned(), (ttl >= 0).then_some(ttl));
         }
     }
-    held.finals = redis::cmd("ZRANGE")
-        .arg(format!("{PREFIX}finals"))
-        .arg(0)
-        .arg(-1)
-        .query_async(&mut connection)
-        .await
-        .expect("a list");
     held
 }
 

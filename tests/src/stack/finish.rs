@@ -25,6 +25,7 @@ impl Stack {
             }
         }
         complaints.extend(self.stop_processes().await);
+        complaints.extend(self.stop_cluster().await);
         complaints.extend(self.survivors().await);
         complaints.extend(self.unexpected_errors());
         complaints
