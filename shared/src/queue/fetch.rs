@@ -78,7 +78,7 @@ pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox, shutdo
         }
     }
     let Fetcher { store, consumer, inbox, any, idle, .. } = fetcher;
-    drop((any, idle)); // both waits end here, before anything is handed back that could wake them
+    tokio::join!(any.end(), idle.end()); // before anything is handed back that could wake them
     for (job, attempt) in inbox.close() {
         let back = store.retry_later(job.id, attempt.claim.fence, Duration::ZERO, false, &[]).await;
         if let Err(error) = back {

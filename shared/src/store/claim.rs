@@ -210,6 +210,20 @@ impl Store {
             redis::cmd("BLPOP").arg(key).arg(block.as_secs_f64()).query_async(connection).await?;
         Ok(token.is_some())
     }
+
+    /// What Redis calls this connection.
+    pub(crate) async fn client_id(
+        &self,
+        connection: &mut redis::aio::MultiplexedConnection,
+    ) -> Result<i64, StoreError> {
+        Ok(redis::cmd("CLIENT").arg("ID").query_async(connection).await?)
+    }
+
+    /// Ends what another connection waits for, as if its time were over. `false` when it did not wait.
+    pub(crate) async fn end_wait(&self, client_id: i64) -> Result<bool, StoreError> {
+        let mut connection = self.connection.clone();
+        Ok(redis::cmd("CLIENT").arg("UNBLOCK").arg(client_id).query_async(&mut connection).await?)
+    }
 }
 
 fn claimed_job(reply: Reply, queue: Queue, now: Timestamp) -> Result<(JobSpec, Claim), StoreError> {
