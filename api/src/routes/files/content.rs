@@ -20,6 +20,7 @@ use multer::{Constraints, Field, Multipart, SizeLimit};
 use sha2::{Digest as _, Sha256};
 use shared::limits;
 
+use super::piecewise::Piecewise;
 use crate::{
     idempotency::hex,
     problem::{Code, Problem},
@@ -100,7 +101,8 @@ impl Content {
         })?;
         let whole = SizeLimit::new().whole_stream(limits::FILE_BYTES_MAX + limits::FORM_BYTES_MAX);
         let constraints = Constraints::new().size_limit(whole);
-        let mut form = Multipart::with_constraints(body.into_data_stream(), boundary, constraints);
+        let mut form =
+            Multipart::with_constraints(Piecewise::new(body.into_data_stream()), boundary, constraints);
         let mut rest = loop {
             match form.next_field().await.map_err(|error| broken(&error))? {
                 Some(field) if field.name() == Some("file") => break field,

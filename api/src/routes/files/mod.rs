@@ -2,6 +2,7 @@
 
 mod content;
 mod once;
+mod piecewise;
 
 use std::{num::ParseIntError, str::FromStr};
 
