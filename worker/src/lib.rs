@@ -76,7 +76,8 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let operators = outside.operators();
     let ended = CancellationToken::new();
     let cells = CellRoom::start(cells(&config, runner), ended.clone()).await?;
-    let report = presence::report(&name, &config, &cells);
+    let concurrency = affordable(config.concurrency, &cells);
+    let report = presence::report(&name, (&config, concurrency), &cells);
     tracing::info!(
         worker = name,
         tier = report.sandbox_tier,
@@ -85,7 +86,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         generator = operators.generator.provider(),
         search = operators.search.provider(),
         chat = operators.chat.provider(),
-        concurrency = config.concurrency,
+        concurrency,
         "Worker {name} is ready."
     );
     let (tracer, exporting) = tracer(&config, &shards, &ended)?;
@@ -105,7 +106,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let serving = Serving::new(
         name.clone(),
         &config.queues,
-        (config.concurrency, config.tenant_running_max),
+        (concurrency, config.tenant_running_max),
         environment,
         background.clone(),
         (ended.clone(), shutdown.clone()),
@@ -141,6 +142,19 @@ fn tracer(
     let started = Tracer::start(endpoint, "worker", shards.counters(), ended.clone());
     let (tracer, task) = started.map_err(|error| StartError::Traces(error.to_string()))?;
     Ok((tracer, Some(task)))
+}
+
+/// As many runs at once as there are open files for; one more for each 8 is kept for tenants with nothing running.
+fn affordable(wanted: usize, cells: &CellRoom) -> usize {
+    let affordable = cells.runs_max() / 9 * 8;
+    if wanted > affordable {
+        tracing::warn!(
+            wanted,
+            affordable,
+            "WORKER_CONCURRENCY is more than this process has open files for; raise its limit (ulimit -n, LimitNOFILE)"
+        );
+    }
+    wanted.min(affordable.max(1))
 }
 
 fn cells(config: &Config, runner: PathBuf) -> CellConfig {

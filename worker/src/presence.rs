@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is true of a worker from its start.
-pub fn report(name: &str, config: &Config, cells: &CellRoom) -> WorkerReport {
+pub fn report(name: &str, (config, concurrency): (&Config, usize), cells: &CellRoom) -> WorkerReport {
     let sandbox = cells.sandbox();
     let active = sandbox.layers.iter().filter(|layer| layer.state == LayerState::Active);
     WorkerReport {
@@ -23,7 +23,7 @@ pub fn report(name: &str, config: &Config, cells: &CellRoom) -> WorkerReport {
         sandbox_layers: active.map(|layer| layer.name.clone()).collect(),
         python_version: sandbox.python_version.clone(),
         queues: config.queues.iter().map(|queue| queue.as_str().to_owned()).collect(),
-        concurrency: config.concurrency as u64,
+        concurrency: concurrency as u64,
         running: 0,
         cells: Cells::default(),
         reported_at: Timestamp::now(),

@@ -10,9 +10,10 @@ use crate::load;
 use report::{Goal, Report, median};
 
 const SECTION: &str = "Density: runs that wait for a tool, in one worker process";
-/// 5,000 waiting runs, and some slots beside them.
-const WAITING: usize = 5_000;
-const SLOTS: usize = WAITING + 64;
+/// 5,000 waiting runs, or what the open files of one process allow.
+const WAITING_MAX: usize = 5_000;
+/// Slots beside them.
+const MORE_SLOTS: usize = 64;
 /// 5 min to start them all, 5 min to end them all.
 const PATIENCE: Duration = Duration::from_mins(5);
 const SHORT_CALLS: usize = 60;
@@ -24,7 +25,8 @@ const WAITS: &str = "async def execute_workflow(x):\n    return await paradigm_s
 
 /// Starts the runs, looks at them, lets them end.
 pub async fn measure(report: &mut Report) {
-    let slots = SLOTS.to_string();
+    let waiting_runs = affordable(report);
+    let slots = (waiting_runs + MORE_SLOTS).to_string();
     let stack = Stack::builder()
         .alone()
         .env("WORKER_CONCURRENCY", &slots)
@@ -38,12 +40,18 @@ pub async fn measure(report: &mut Report) {
 
     stack.paradigm.withhold();
     let began = Instant::now();
-    load::submit(&stack, &waiting, WAITING, "When does the contract end?").await;
-    let asked = tokio::time::timeout(PATIENCE, stack.paradigm.searches().wait_for(WAITING)).await;
-    assert!(asked.is_ok(), "only {} of {WAITING} runs wait", stack.paradigm.searches().len());
-    report.add(SECTION, format!("until {WAITING} runs wait"), began.elapsed().as_secs_f64(), "s", Goal::None);
+    load::submit(&stack, &waiting, waiting_runs, "When does the contract end?").await;
+    let asked = tokio::time::timeout(PATIENCE, stack.paradigm.searches().wait_for(waiting_runs)).await;
+    assert!(asked.is_ok(), "only {} of {waiting_runs} runs wait", stack.paradigm.searches().len());
+    report.add(
+        SECTION,
+        format!("until {waiting_runs} runs wait"),
+        began.elapsed().as_secs_f64(),
+        "s",
+        Goal::None,
+    );
 
-    memory(report, &stack);
+    memory(report, &stack, waiting_runs);
     let beside = median(&load::latencies(&stack, &short, SHORT_CALLS).await);
     report.add(SECTION, "a fresh short job, idle, p50", idle, "ms", Goal::None);
     report.add(SECTION, "the same beside them, p50", beside, "ms", Goal::AtMost(3.0 * idle));
@@ -65,13 +73,26 @@ pub async fn measure(report: &mut Report) {
     assert_eq!(failed["data"], json!([]), "a waiting run failed: {failed:#}");
 }
 
+/// The worker takes five open files a run, and keeps a ninth of the runs for tenants with nothing running.
+fn affordable(report: &mut Report) -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    let runs = usize::try_from(files.saturating_sub(1_024) / 5 / 9 * 8).unwrap_or(usize::MAX);
+    let runs = runs.saturating_sub(2 * MORE_SLOTS);
+    if runs < WAITING_MAX {
+        report.not_run(format!(
+            "{WAITING_MAX} waiting runs: {files} open files of a process are enough for {runs}"
+        ));
+    }
+    runs.min(WAITING_MAX)
+}
+
 /// Private memory of each cell and of the worker.
-fn memory(report: &mut Report, stack: &Stack) {
+fn memory(report: &mut Report, stack: &Stack, waiting_runs: usize) {
     let worker = stack.workers[0].pid();
     let cells: Vec<f64> =
         process::descendants(worker).iter().filter_map(|child| private_bytes(child.pid)).collect();
     // Most of them: an average hides what a run costs when a few are large.
-    let each = cells.iter().sum::<f64>() / load::per_second(WAITING, Duration::from_secs(1));
+    let each = cells.iter().sum::<f64>() / load::per_second(waiting_runs, Duration::from_secs(1));
     report.add(
         SECTION,
         "private memory of the zygote and all cells, per run",

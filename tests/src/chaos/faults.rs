@@ -13,7 +13,11 @@ use crate::proxy::Proxy;
 use crate::stack::Stack;
 
 /// Log lines at level ERROR that these faults mean to cause.
-pub(super) const ERRORS_MEANT: &[&str] = &["The zygote died; starting another"];
+pub(super) const ERRORS_MEANT: &[&str] = &[
+    "The zygote died; starting another",
+    // It was killed while it started.
+    "No zygote can be started",
+];
 
 /// A kind of fault. Those with a duration end by themselves when it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -89,7 +89,9 @@ impl Attempt<'_> {
             let patience = Instant::now() + SILENT_END_TIME_MIN;
             let patience = patience.max(self.deadline.min(Instant::now() + SILENT_END_TIME_MAX));
             ended = timeout_at(patience, &mut exit).await.ok();
-            if ended.is_none() {
+            // Its socket ends after its memory: where there is none, the process is dying, however long that takes among
+            // thousands that die with it, and how it ends is all there is to be said.
+            if ended.is_none() && watch::usage_of(pid).is_some() {
                 outcome = Outcome::HungUp;
             }
         }

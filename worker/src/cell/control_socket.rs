@@ -59,7 +59,7 @@ fn receive_now(socket: &UnixStream) -> io::Result<Option<Received>> {
     if received.bytes == 0 {
         return Ok(None);
     }
-    let descriptors = ancillary
+    let mut descriptors: Vec<OwnedFd> = ancillary
         .drain()
         .filter_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
@@ -67,9 +67,12 @@ fn receive_now(socket: &UnixStream) -> io::Result<Option<Received>> {
         })
         .flatten()
         .collect();
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if received.flags.contains(ReturnFlags::TRUNC) {
+        return Err(io::Error::other("a control message was cut"));
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
         // Descriptors that do not fit our own limit are lost here: better no cell than half of one.
-        return Err(io::Error::other("a control message was cut: too many open files?"));
+        descriptors.clear();
     }
     Ok(Some((serde_json::from_slice(&body[..received.bytes])?, descriptors)))
 }

@@ -176,6 +176,7 @@ impl Keeper {
                     Err(error) => {
                         tracing::error!(%error, "A cell cannot be used");
                         self.pool.failed_to_arrive();
+                        sleep(FORK_RETRY_PAUSE).await;
                     }
                 }
             }

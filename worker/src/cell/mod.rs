@@ -15,6 +15,7 @@ mod claims;
 mod classify;
 mod control_socket;
 mod conversation;
+mod descriptors;
 mod error;
 mod groups;
 mod hierarchy;

@@ -86,13 +86,15 @@ struct State {
 pub(super) struct Pool {
     state: Mutex<State>,
     size: usize,
+    /// More than this process can hold are not ordered.
+    cells_max: usize,
     /// Told when there are fewer cells than wanted.
     pub(super) wanted: Notify,
 }
 
 impl Pool {
-    pub(super) fn new(size: usize) -> Self {
-        Self { state: Mutex::default(), size, wanted: Notify::new() }
+    pub(super) fn new(size: usize, cells_max: usize) -> Self {
+        Self { state: Mutex::default(), size, cells_max, wanted: Notify::new() }
     }
 
     /// A cell, now or later; an error when the room is closed.
@@ -109,6 +111,11 @@ impl Pool {
         drop(state);
         self.wanted.notify_one();
         receiver
+    }
+
+    /// Runs that can have a cell at once, beside those that wait for a run.
+    pub(super) fn runs_max(&self) -> usize {
+        self.cells_max.saturating_sub(self.size).max(1)
     }
 
     /// Cells that wait for a program, and cells that run one.
@@ -136,6 +143,7 @@ impl Pool {
         let wanted = if state.closed { 0 } else { self.size + state.waiting.len() };
         let missing = wanted.saturating_sub(state.ready.len() + state.forking);
         let missing = missing.min(FORKS_ORDERED_MAX.saturating_sub(state.forking));
+        let missing = missing.min(self.cells_max.saturating_sub(state.exits.len() + state.forking));
         state.forking += missing;
         missing
     }
@@ -223,5 +231,25 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change above is complete before the lock is released, so a poisoned one is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_cells_are_ordered_than_can_be_held() {
+        let pool = Pool::new(4, 6);
+        assert_eq!(pool.order(), 4);
+        let _held: Vec<_> = (0..4)
+            .map(|cell| {
+                pool.failed_to_arrive(); // it is given away as soon as it comes
+                pool.expect_exit(cell, 1)
+            })
+            .collect();
+        assert_eq!((pool.order(), pool.order(), pool.runs_max()), (2, 0, 2));
+        pool.exited(0, Exit { status: ExitStatus::Code(0), cpu_us: 0, max_rss_bytes: 0, oom: None });
+        assert_eq!(pool.order(), 1);
     }
 }

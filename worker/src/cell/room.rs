@@ -13,6 +13,7 @@ use super::canary::{self, Cage, Canary};
 use super::claims::Claims;
 use super::classify::{self, Outcome};
 use super::conversation::start_frame;
+use super::descriptors;
 use super::error::CellError;
 use super::groups::Groups;
 use super::keeper::Keeper;
@@ -90,7 +91,7 @@ impl CellRoom {
             python_version: zygote.python_version.clone(),
             higher_tier_refused,
         };
-        let pool = Arc::new(Pool::new(config.pool_size));
+        let pool = Arc::new(Pool::new(config.pool_size, descriptors::cells_max()));
         let claims = Arc::new(Claims::default());
         let watch = Arc::new(Watch::new(budget_bytes, claims.clone()));
         let replacement = (config.zygote_forks_max, config.zygote_age_max);
@@ -156,6 +157,11 @@ impl CellRoom {
     /// Cells that wait for a program, and cells that run one.
     pub fn counts(&self) -> (usize, usize) {
         self.inner.pool.counts()
+    }
+
+    /// Runs that can have a cell at once: each takes open files of this process.
+    pub fn runs_max(&self) -> usize {
+        self.inner.pool.runs_max()
     }
 
     /// `false` while no more jobs should be claimed: the walls do not hold, or memory is short.
