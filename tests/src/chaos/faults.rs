@@ -15,8 +15,9 @@ use crate::stack::Stack;
 /// Log lines at level ERROR that these faults mean to cause.
 pub(super) const ERRORS_MEANT: &[&str] = &[
     "The zygote died; starting another",
-    // It was killed while it started.
+    // It was killed while it started, beside its worker or with it.
     "No zygote can be started",
+    "The worker cannot start.",
 ];
 
 /// A kind of fault. Those with a duration end by themselves when it is over.
