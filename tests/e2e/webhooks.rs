@@ -221,7 +221,16 @@ async fn a_receiver_that_says_yes_and_goes_on_talking_has_taken_the_message() {
     let (mut connection, _) =
         tokio::time::timeout(tests::DEADLINE, listener.accept()).await.unwrap().unwrap();
     let talk = tokio::spawn(async move {
-        use tokio::io::AsyncWriteExt as _;
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        // First it listens: an answer that comes before the question is a broken connection, and rightly tried again.
+        let mut heard = Vec::new();
+        while !heard.windows(4).any(|four| four == b"\r\n\r\n") {
+            assert_ne!(
+                connection.read_buf(&mut heard).await.unwrap(),
+                0,
+                "the worker hung up before its message"
+            );
+        }
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
         let mut sent = connection.write_all(head).await;
         while sent.is_ok() {
