@@ -113,6 +113,7 @@ impl NewWorkflow {
             creates: Some(NewVersion { source, workflow: Some(workflow), after: None, answers: Vec::new() }),
             idempotency: idempotency.0,
             queued_max: defaults.queued_max,
+            watcher: None,
         }
     }
 }
@@ -181,19 +182,18 @@ impl NewRun {
         self.version
     }
 
-    /// The job that runs a version.
+    /// The job that runs the version asked for, or the current one.
     pub fn submission(
         self,
         tenant: &TenantId,
         workflow: WorkflowId,
-        version: u32,
         idempotency: Idempotency,
         defaults: &JobDefaults,
     ) -> Submission {
         let input = ExecuteInput { user_input: self.user_input, file_ids: self.file_ids };
         Submission {
             job: JobSpec {
-                version,
+                version: self.version.unwrap_or(0),
                 timeout: self.timeout.unwrap_or(defaults.timeout),
                 expires_in: self.expires_in.unwrap_or(defaults.expires_in),
                 callback_url: self.callback_url,
@@ -203,6 +203,7 @@ impl NewRun {
             creates: None,
             idempotency: idempotency.0,
             queued_max: defaults.queued_max,
+            watcher: None,
         }
     }
 }

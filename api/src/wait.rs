@@ -7,7 +7,7 @@ use shared::{
     id::JobId,
     job::Job,
     limits,
-    store::{Home, StoreError},
+    store::{Home, Listener, StoreError},
 };
 use tokio::time::Instant;
 
@@ -43,22 +43,48 @@ pub(crate) async fn until_final(
     id: JobId,
     patience: Duration,
 ) -> Result<Option<Job>, StoreError> {
+    let listener = api.hub.listen(id); // before the first look, so that nothing falls between
+    look_and_wait(api, home, id, listener, true, patience).await
+}
+
+/// The same for a job that was accepted after this listener began: at first there is nothing to see.
+pub(crate) async fn until_final_of_new(
+    api: &Api,
+    home: &Home,
+    id: JobId,
+    listener: Listener,
+    patience: Duration,
+) -> Result<Option<Job>, StoreError> {
+    look_and_wait(api, home, id, listener, false, patience).await
+}
+
+async fn look_and_wait(
+    api: &Api,
+    home: &Home,
+    id: JobId,
+    mut listener: Listener,
+    mut look: bool,
+    patience: Duration,
+) -> Result<Option<Job>, StoreError> {
     let deadline = Instant::now() + patience;
     let place = if patience.is_zero() { None } else { api.waits.take(home.tenant()) };
-    let patience = if place.is_some() { patience } else { Duration::ZERO }; // as many wait as may: it is asked again
-    let mut listener = api.hub.listen(id); // before the first look, so that nothing falls between
+    let last_look = place.is_none(); // as many wait as may: it is asked again
     loop {
-        let job = home.store().job(home.tenant(), id).await?;
-        if patience.is_zero() || job.as_ref().is_none_or(|job| job.status.is_final()) {
-            return Ok(job);
+        if look || last_look {
+            let job = home.store().job(home.tenant(), id).await?;
+            if last_look || job.as_ref().is_none_or(|job| job.status.is_final()) {
+                return Ok(job);
+            }
         }
+        look = true;
         tokio::select! {
             biased;
-            () = api.shutdown.cancelled() => return Ok(job),
-            () = tokio::time::sleep_until(deadline) => return home.store().job(home.tenant(), id).await,
-            () = listener.end() => {}
+            () = api.shutdown.cancelled() => break,
+            () = tokio::time::sleep_until(deadline) => break,
+            told = listener.end(home.tenant()) => if told.is_some() { return Ok(told) },
         }
     }
+    home.store().job(home.tenant(), id).await
 }
 
 #[cfg(test)]

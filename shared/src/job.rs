@@ -288,7 +288,7 @@ pub struct JobSpec {
     pub tenant: TenantId,
     /// The workflow; none for a webhook message.
     pub workflow_id: Option<WorkflowId>,
-    /// The version to run or to make; 0 until `submit` has numbered a new one.
+    /// The version to run or to make. 0 at `submit`: the workflow's current one is run, a new one is numbered.
     pub version: u32,
     /// Wall clock of one attempt, from its start.
     pub timeout: Duration,

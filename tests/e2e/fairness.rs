@@ -73,7 +73,7 @@ impl Tenant {
     }
 
     async fn submit(&self, job: JobSpec, creates: Option<NewVersion>) -> JobId {
-        let submission = Submission { job, creates, idempotency: None, queued_max: 0 };
+        let submission = Submission { job, creates, idempotency: None, queued_max: 0, watcher: None };
         enqueue(&self.store, submission).await.expect("accepted").job_id
     }
 

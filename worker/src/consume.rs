@@ -127,6 +127,7 @@ async fn settle(store: &Store, job: &JobSpec, attempt: &Attempt, outcome: Outcom
         (_, Some(_)) => Outcome::Stopped,
         (outcome, None) => outcome,
     };
+    attempt.vacate();
     let written = match outcome {
         Outcome::Over(finish) => {
             log_end(job, attempt, &finish);

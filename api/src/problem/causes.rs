@@ -1,7 +1,10 @@
 //! What problem each error of the rooms below becomes.
 
 use providers::ProviderError;
-use shared::store::{StoreError, SubmitError};
+use shared::{
+    store::{StoreError, SubmitError},
+    workflow::WorkflowStatus,
+};
 
 use super::{Code, Problem};
 
@@ -38,6 +41,12 @@ impl From<SubmitError> for Problem {
                 Self::new(Code::IdempotencyKeyReused, "This Idempotency-Key came with another request before.")
             }
             SubmitError::UnknownWorkflow => Self::no_such("workflow"),
+            SubmitError::NotReady(status) => Self::new(Code::WorkflowNotReady, match status {
+                WorkflowStatus::Generating => "The workflow's program is still being made.",
+                WorkflowStatus::NeedsClarification => "The workflow has questions that must be answered first.",
+                WorkflowStatus::Refused => "The workflow was refused; it has no program.",
+                WorkflowStatus::Failed | WorkflowStatus::Ready => "No program could be made for the workflow.",
+            }),
             SubmitError::Changed => {
                 Self::new(Code::PreconditionFailed, "The workflow has changed since it was read: read it again.")
             }

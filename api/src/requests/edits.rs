@@ -65,6 +65,7 @@ impl NewCode {
             creates: Some(NewVersion { source: Source::Edited, workflow: None, after, answers: Vec::new() }),
             idempotency: idempotency.0,
             queued_max: defaults.queued_max,
+            watcher: None,
         }
     }
 }

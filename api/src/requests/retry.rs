@@ -33,5 +33,6 @@ pub fn retry(
         creates,
         idempotency: idempotency.0,
         queued_max: defaults.queued_max,
+        watcher: None,
     }
 }

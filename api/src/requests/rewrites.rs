@@ -194,6 +194,7 @@ fn submission(
         creates: Some(NewVersion { source: Source::Generated, workflow: None, after: None, answers }),
         idempotency: idempotency.0,
         queued_max: defaults.queued_max,
+        watcher: None,
     }
 }
 

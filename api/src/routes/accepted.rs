@@ -12,9 +12,9 @@ use axum::{
 };
 use serde::Serialize;
 use shared::{
-    job::Job,
+    job::{EntryId, Job},
     queue,
-    store::{Home, Submission, SubmitError, Submitted},
+    store::{Home, Listener, StoreError, Submission, SubmitError, Submitted},
     trace::TraceContext,
     workflow::Workflow,
 };
@@ -42,6 +42,14 @@ pub(super) struct Asked {
     patience: Duration,
 }
 
+/// A job that stands for the request.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    submitted: Submitted,
+    /// Since before it was accepted, where its end is waited for and it is new.
+    listener: Option<Listener>,
+}
+
 impl<S: Sync> FromRequestParts<S> for Asked {
     type Rejection = Infallible;
 
@@ -55,12 +63,36 @@ impl Asked {
     /// Makes the job.
     pub(super) async fn submit(
         &self,
+        api: &Api,
         home: &Home,
         mut submission: Submission,
-    ) -> Result<Submitted, SubmitError> {
+    ) -> Result<Accepted, SubmitError> {
         debug_assert_eq!(&submission.job.tenant, home.tenant(), "a job lies where its tenant lives");
         submission.job.trace = Some(self.trace);
-        queue::enqueue(home.store(), submission).await
+        let listener = match submission.job.id {
+            EntryId::Job(id) if !self.patience.is_zero() => Some(api.hub.listen(id)),
+            _ => None,
+        };
+        submission.watcher = listener.as_ref().map(|_| api.hub.name().to_owned());
+        let submitted = queue::enqueue(home.store(), submission).await?;
+        let listener = listener.filter(|_| !submitted.replayed);
+        Ok(Accepted { submitted, listener })
+    }
+
+    /// What became of it by the time for which the client waits.
+    async fn end_of(
+        &self,
+        api: &Api,
+        home: &Home,
+        submitted: &Submitted,
+        listener: Option<Listener>,
+    ) -> Result<Option<Job>, StoreError> {
+        match listener {
+            Some(listener) => {
+                wait::until_final_of_new(api, home, submitted.job_id, listener, self.patience).await
+            }
+            None => wait::until_final(api, home, submitted.job_id, self.patience).await,
+        }
     }
 
     /// Answers with the job.
@@ -68,12 +100,12 @@ impl Asked {
         &self,
         api: &Api,
         home: &Home,
-        submitted: &Submitted,
+        Accepted { submitted, listener }: Accepted,
     ) -> Result<Response, Problem> {
-        let job = wait::until_final(api, home, submitted.job_id, self.patience).await?;
+        let job = self.end_of(api, home, &submitted, listener).await?;
         let job = job.ok_or_else(|| Problem::no_such("job"))?;
         let (ended, location) = (job.status.is_final(), format!("/jobs/{}", submitted.job_id));
-        Ok(self.answer(job, ended, location, submitted))
+        Ok(self.answer(job, ended, location, &submitted))
     }
 
     /// Answers with the workflow a version is made for.
@@ -81,13 +113,13 @@ impl Asked {
         &self,
         api: &Api,
         home: &Home,
-        submitted: &Submitted,
+        Accepted { submitted, listener }: Accepted,
     ) -> Result<Response, Problem> {
-        let job = wait::until_final(api, home, submitted.job_id, self.patience).await?;
+        let job = self.end_of(api, home, &submitted, listener).await?;
         let workflow = home.store().workflow(home.tenant(), submitted.workflow_id).await?;
         let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
         let location = format!("/workflows/{}", submitted.workflow_id);
-        Ok(self.answer(workflow, job.is_some_and(|job| job.status.is_final()), location, submitted))
+        Ok(self.answer(workflow, job.is_some_and(|job| job.status.is_final()), location, &submitted))
     }
 
     /// Status, where things are found, and whether it was accepted before.

@@ -164,13 +164,13 @@ pub(crate) async fn retry(
     };
     let source = version.map(|version| version.source);
     let submission = requests::retry(spec, source, idempotency, &api.config.jobs);
-    let submitted = asked.submit(caller.home(), submission).await.map_err(|error| match error {
+    let submitted = asked.submit(&api, caller.home(), submission).await.map_err(|error| match error {
         SubmitError::UnknownWorkflow => {
             Problem::new(Code::WorkflowNotReady, "The job's workflow was deleted.")
         }
         error => error.into(),
     })?;
-    asked.job(&api, caller.home(), &submitted).await
+    asked.job(&api, caller.home(), submitted).await
 }
 
 /// Erase a final job: input, result, log, events, steps and deliveries.

@@ -60,8 +60,8 @@ pub(crate) async fn regenerate(
     let answers = caller.store().answers(caller.tenant(), id).await?;
     let described = (id, workflow.description);
     let submission = request.submission(caller.tenant(), described, answers, idempotency, &api.config.jobs);
-    let submitted = asked.submit(caller.home(), submission).await?;
-    asked.workflow(&api, caller.home(), &submitted).await
+    let submitted = asked.submit(&api, caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), submitted).await
 }
 
 /// Answer the questions of a workflow; its generation goes on.
@@ -109,14 +109,14 @@ pub(crate) async fn answer(
         if let Some(creates) = &mut submission.creates {
             creates.after = Some(0);
         }
-        return match asked.submit(caller.home(), submission).await {
-            Ok(submitted) => asked.workflow(&api, caller.home(), &submitted).await,
+        return match asked.submit(&api, caller.home(), submission).await {
+            Ok(submitted) => asked.workflow(&api, caller.home(), submitted).await,
             Err(SubmitError::Changed) => Err(problem),
             Err(error) => Err(error.into()),
         };
     }
-    let submitted = asked.submit(caller.home(), submission).await?;
-    asked.workflow(&api, caller.home(), &submitted).await
+    let submitted = asked.submit(&api, caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), submitted).await
 }
 
 async fn known(caller: &Caller, id: WorkflowId) -> Result<Workflow, Problem> {

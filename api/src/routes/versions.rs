@@ -190,8 +190,8 @@ pub(crate) async fn replace_code(
     };
     let (tenant, description) = (caller.tenant(), workflow.description);
     let submission = request.submission(tenant, id, description, after, idempotency, &api.config.jobs);
-    let submitted = asked.submit(caller.home(), submission).await?;
-    asked.workflow(&api, caller.home(), &submitted).await
+    let submitted = asked.submit(&api, caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), submitted).await
 }
 
 #[cfg(test)]

@@ -48,8 +48,8 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let request = NewWorkflow::read(fields, &api.config)?;
     let submission = request.submission(caller.tenant(), idempotency, &api.config.jobs);
-    let submitted = asked.submit(caller.home(), submission).await?;
-    asked.workflow(&api, caller.home(), &submitted).await
+    let submitted = asked.submit(&api, caller.home(), submission).await?;
+    asked.workflow(&api, caller.home(), submitted).await
 }
 
 /// List workflows, newest first, without code and job.
@@ -199,10 +199,12 @@ pub(crate) async fn execute(
 ) -> Result<Response, Problem> {
     let run = NewRun::read(fields, &api.config)?;
     own_files(&caller, run.file_ids()).await?;
-    let version = ready_version(&caller, id, run.version()).await?;
-    let submission = run.submission(caller.tenant(), id, version, idempotency, &api.config.jobs);
-    let submitted = asked.submit(caller.home(), submission).await?;
-    asked.job(&api, caller.home(), &submitted).await
+    if let Some(version) = run.version() {
+        check_version(&caller, id, version).await?;
+    }
+    let submission = run.submission(caller.tenant(), id, idempotency, &api.config.jobs);
+    let submitted = asked.submit(&api, caller.home(), submission).await?;
+    asked.job(&api, caller.home(), submitted).await
 }
 
 /// A run may use the caller's own files only.
@@ -216,25 +218,14 @@ async fn own_files(caller: &Caller, ids: &[String]) -> Result<(), Problem> {
     }
 }
 
-/// The version to run: the one asked for, or the current one. Versions never change and a ready workflow stays ready,
-/// so what holds here still holds when the job runs.
-async fn ready_version(caller: &Caller, id: WorkflowId, asked: Option<u32>) -> Result<u32, Problem> {
-    let current = caller.store().current_version(caller.tenant(), id).await?;
-    let (current, status) = current.ok_or_else(|| Problem::no_such("workflow"))?;
-    let Some(asked) = asked.filter(|asked| *asked != current) else {
-        if current > 0 {
-            return Ok(current);
-        }
-        let detail = match status {
-            WorkflowStatus::Generating => "The workflow's program is still being made.",
-            WorkflowStatus::NeedsClarification => "The workflow has questions that must be answered first.",
-            WorkflowStatus::Refused => "The workflow was refused; it has no program.",
-            WorkflowStatus::Failed | WorkflowStatus::Ready => "No program could be made for the workflow.",
-        };
-        return Err(Problem::new(Code::WorkflowNotReady, detail));
-    };
+/// A version that was asked for can be run. It never changes, and stays ready: what holds here still holds when the job
+/// runs.
+async fn check_version(caller: &Caller, id: WorkflowId, asked: u32) -> Result<(), Problem> {
+    if !caller.store().has_workflow(caller.tenant(), id).await? {
+        return Err(Problem::no_such("workflow"));
+    }
     match caller.store().version_status(id, asked).await? {
-        Some(WorkflowStatus::Ready) => Ok(asked),
+        Some(WorkflowStatus::Ready) => Ok(()),
         Some(status) => {
             let detail = format!("Version {asked} of the workflow cannot be run: it is {}.", status.as_str());
             Err(Problem::new(Code::WorkflowNotReady, detail))

@@ -124,6 +124,7 @@ async fn handle(
 ) -> Result<(), BoxDynError> {
     let (Data(attempt), Data((store, told))) = (attempt, work);
     tokio::spawn(async move {
+        attempt.vacate(); // as the worker does, whose cell is over by then
         let written = store.finish(job.id, attempt.claim.fence, &succeeded(r#""done""#)).await;
         assert!(written.expect("Redis takes it"), "the attempt is current");
         drop(attempt);

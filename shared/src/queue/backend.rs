@@ -95,6 +95,7 @@ impl Sink<Task<JobSpec>> for JobQueue {
                 creates: None,
                 idempotency: None,
                 queued_max: 0,
+                watcher: None,
             }),
             answer: Arc::default(),
         });

@@ -6,6 +6,8 @@
 //! Some slots are kept: when only they are free, it claims for tenants that have nothing running, and waits for
 //! such a tenant or for a slot that is not kept. So no tenant's long jobs keep another one's first job waiting.
 //!
+//! Who is the only one to fetch sends the claim along with the wait, and keeps the slots it was made for until the answer.
+//!
 //! The fetchers of several shards share their slots. What one holds while it claims is missing to the others, so a shard
 //! that has not answered lately is asked with empty hands first.
 
@@ -17,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     inbox::Inbox,
     leases::Leases,
-    slots::{Share, Slots, Taken, Wanted},
-    wake::TokenWait,
+    slots::{Share, Slot, Slots, Taken, Wanted},
+    wake::{Along, TokenWait},
 };
 use crate::{
-    job::Queue,
+    job::{JobSpec, Queue},
     limits,
-    store::{Claimant, Room, Store, StoreError, Wake, until_still},
+    store::{ClaimAnswer, Claimant, Room, Store, StoreError, Wake, until_still},
 };
 
 /// How one worker process serves one queue of one shard.
@@ -65,29 +67,39 @@ pub(super) async fn fetch(store: Store, consumer: Consumer, inbox: Inbox, shutdo
         inbox,
         backoff: limits::REDIS_BACKOFF_MIN,
     };
+    let mut known = None;
     while !shutdown.is_cancelled() {
         // Not cancelled in the middle: a claim whose answer is dropped would wait for its lease to end.
-        match fetcher.claim().await {
+        let left = match known.take() {
+            Some(left) => Ok(left),
+            None => fetcher.claim().await,
+        };
+        match left {
             Ok(left) => {
                 tokio::select! {
                     () = shutdown.cancelled() => {}
-                    () = fetcher.wait(left) => {}
+                    now = fetcher.wait(left) => known = now,
                 }
             }
             Err(error) => fetcher.back_off(&error, &shutdown).await,
         }
     }
-    let Fetcher { store, consumer, inbox, any, idle, .. } = fetcher;
-    tokio::join!(any.end(), idle.end()); // before anything is handed back that could wake them
-    for (job, attempt) in inbox.close() {
-        let back = store.retry_later(job.id, attempt.claim.fence, Duration::ZERO, false, &[]).await;
-        if let Err(error) = back {
-            tracing::warn!(job.id = %job.id, %error, "A claimed job could not be handed back; its lease will end.");
-        }
+    let Fetcher { store, consumer, inbox, mut any, mut idle, .. } = fetcher;
+    let (found, _) = tokio::join!(any.end(), idle.end()); // before anything is handed back that could wake them
+    let found = found.into_iter().flat_map(|answer| answer.jobs).map(|(job, claim)| (job, claim.fence));
+    let given = inbox.close().into_iter().map(|(job, attempt)| (job, attempt.claim.fence));
+    for (job, fence) in given.chain(found) {
+        hand_back(&store, &job, fence).await;
     }
     // A wake-up that reached this fetcher while it ended is passed on: a claim of nothing puts the token back.
     if let Err(error) = store.claim(consumer.queue, &consumer.worker, Room::NONE).await {
         tracing::debug!(%error, "No wake-up was passed on; others look again by themselves.");
+    }
+}
+
+async fn hand_back(store: &Store, job: &JobSpec, fence: u64) {
+    if let Err(error) = store.retry_later(job.id, fence, Duration::ZERO, false, &[]).await {
+        tracing::warn!(job.id = %job.id, %error, "A claimed job could not be handed back; its lease will end.");
     }
 }
 
@@ -125,41 +137,53 @@ impl Fetcher {
             let answer = self.store.claim(self.consumer.queue, &self.consumer.worker, Room::NONE).await?;
             return Ok(Left { slots: 0, kept: 0, look_again_in: answer.look_again_in, paused });
         }
-        let Consumer { queue, worker, leases, tenant_running_max, .. } = &self.consumer;
+        let Consumer { queue, worker, tenant_running_max, .. } = &self.consumer;
         if !self.answers && self.share.has_others() {
             self.offered = None;
             self.store.claim(*queue, worker, Room::NONE).await?;
         }
         // Jobs that ended together leave their slots together: one claim fills them.
         until_still(|| self.consumer.slots.free()).await;
-        let Taken { slots: mut taken, kept } = match self.offered.take() {
+        let Taken { slots: taken, kept } = match self.offered.take() {
             Some(offered) => self.share.with_more(offered, limits::CLAIM_BATCH_MAX),
             None => self.share.take(limits::CLAIM_BATCH_MAX),
         };
-        let slots = taken.len() - kept;
-        let room = Room { slots, kept, tenant_running_max: *tenant_running_max };
+        let room = Room { slots: taken.len() - kept, kept, tenant_running_max: *tenant_running_max };
         self.answers = false;
         let answer = self.store.claim_next(*queue, &mut self.claimant, room).await?;
         self.answers = true;
         self.backoff = limits::REDIS_BACKOFF_MIN;
+        Ok(self.give(answer, taken, kept))
+    }
+
+    /// A slot to each job that was found; what is left.
+    fn give(&self, answer: ClaimAnswer, mut taken: Vec<Slot>, kept: usize) -> Left {
+        let slots = taken.len() - kept;
         let mut given = 0;
         for (job, claim) in answer.jobs {
             let Some(slot) = taken.pop() else { break };
             given += 1;
-            let attempt = leases.hold(job.id, claim, slot);
+            let attempt = self.consumer.leases.hold(job.id, claim, slot);
             self.inbox.put((job, attempt));
         }
         let of_anybody = given.min(slots);
-        Ok(Left {
+        Left {
             slots: slots - of_anybody,
             kept: kept - (given - of_anybody),
             look_again_in: answer.look_again_in,
-            paused,
-        })
+            paused: false,
+        }
     }
 
-    /// Until there may be something to claim: a wake-up for what is free, a slot that becomes free, or the time.
-    async fn wait(&mut self, left: Left) {
+    /// Until there may be something to claim: a wake-up for what is free, a slot that becomes free, or the time. What a
+    /// claim has left that was made meanwhile.
+    async fn wait(&mut self, left: Left) -> Option<Left> {
+        if !left.paused && !self.any.waits() && !self.share.has_others() {
+            let taken = self.share.take(limits::CLAIM_BATCH_MAX);
+            if taken.slots.len() > taken.kept {
+                return self.wait_and_claim(taken, left.look_again_in).await;
+            }
+        }
         if left.slots > 0 {
             self.any.begin();
         } else if left.kept > 0 {
@@ -189,6 +213,31 @@ impl Fetcher {
             offered = more_slots => self.offered = Some(offered),
             () = look_again, if left.slots + left.kept > 0 => {}
         }
+        None
+    }
+
+    /// Waits with the claim sent along. These slots are kept meanwhile: nobody else fetches for them.
+    async fn wait_and_claim(&mut self, taken: Taken, look_again_in: Duration) -> Option<Left> {
+        let Taken { slots, kept } = taken;
+        let tenant_running_max = self.consumer.tenant_running_max;
+        self.any.begin_with(Along {
+            claimant: self.claimant.next(),
+            room: Room { slots: slots.len() - kept, kept, tenant_running_max },
+            block: look_again_in.clamp(LOOK_AGAIN_MIN, limits::WAKE_BLOCK_MAX),
+        });
+        let found = tokio::select! {
+            found = self.any.ended() => found?,
+            Ok(()) = self.consumer.may_claim.changed() => {
+                let found = self.any.end().await?;
+                self.claimant.heard();
+                for (job, claim) in found.jobs {
+                    hand_back(&self.store, &job, claim.fence).await;
+                }
+                return None;
+            }
+        };
+        self.claimant.heard();
+        Some(self.give(found, slots, kept))
     }
 
     async fn back_off(&mut self, error: &StoreError, shutdown: &CancellationToken) {

@@ -80,7 +80,7 @@ struct Inner {
     fence: u64,
     signal: Signal,
     leases: Leases,
-    _slot: Slot,
+    slot: Mutex<Option<Slot>>,
 }
 
 impl Attempt {
@@ -92,6 +92,12 @@ impl Attempt {
     /// Why the attempt has to stop, once it has.
     pub fn reason(&self) -> Option<StopReason> {
         self.inner.signal.reason.get().copied()
+    }
+
+    /// Leaves its slot to another job: what remains to be done is to write down how it ended. So the next claim goes to
+    /// Redis beside that, not after it.
+    pub fn vacate(&self) {
+        drop(self.inner.slot.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Stops the attempt from inside the worker: a write was refused, or the worker ends.
@@ -134,7 +140,8 @@ impl Leases {
         if let Some(previous) = previous {
             previous.signal.raise(StopReason::LeaseLost);
         }
-        let inner = Inner { id, fence: claim.fence, signal, leases: self.clone(), _slot: slot };
+        let inner =
+            Inner { id, fence: claim.fence, signal, leases: self.clone(), slot: Mutex::new(Some(slot)) };
         Attempt { claim, inner: Arc::new(inner) }
     }
 

@@ -3,7 +3,7 @@
 //! A claim whose answer nobody reads would leave its jobs to their leases and burn an attempt of each. So every
 //! claim says until when it is of use, by the clock of Redis as the last answer told it: one that Redis carries
 //! out later (it was paused, or the network was) gives nothing. And who claims again and again numbers its claims:
-//! what one gave whose answer was lost, the next one gives again.
+//! what one gave whose answer was lost, the next one gives again. Who waits for work sends its claim along with the wait.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -73,6 +73,17 @@ impl Claimant {
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), claims: (0, 0) }
     }
+
+    /// As who makes the next claim. Nothing is claimed beside it until its answer was heard or is given up.
+    pub(crate) fn next(&mut self) -> Self {
+        self.claims.0 += 1;
+        self.clone()
+    }
+
+    /// The answer to the last claim was read.
+    pub(crate) fn heard(&mut self) {
+        self.claims.1 = self.claims.0;
+    }
 }
 
 /// What is waited for.
@@ -136,7 +147,8 @@ impl RedisClock {
 impl Store {
     /// Takes jobs of a queue for a worker that has room for them.
     pub async fn claim(&self, queue: Queue, worker: &str, room: Room) -> Result<ClaimAnswer, StoreError> {
-        self.claim_numbered(queue, worker, room, (0, 0)).await
+        let claim = self.claim_call(queue, &Claimant::new(worker), room, Duration::ZERO);
+        self.claim_answer(queue, claim.invoke_async(&mut self.connection.clone()).await?)
     }
 
     /// The same for one that goes on claiming from this queue: what was given and not heard of is given again, with
@@ -147,34 +159,37 @@ impl Store {
         claimant: &mut Claimant,
         room: Room,
     ) -> Result<ClaimAnswer, StoreError> {
-        claimant.claims.0 += 1;
-        let answer = self.claim_numbered(queue, &claimant.name, room, claimant.claims).await?;
-        claimant.claims.1 = claimant.claims.0;
+        let claim = self.claim_call(queue, &claimant.next(), room, Duration::ZERO);
+        let answer = self.claim_answer(queue, claim.invoke_async(&mut self.connection.clone()).await?)?;
+        claimant.heard();
         Ok(answer)
     }
 
-    async fn claim_numbered(
+    /// The call; it may have to wait for so long before Redis carries it out.
+    fn claim_call(
         &self,
         queue: Queue,
-        worker: &str,
+        claimant: &Claimant,
         room: Room,
-        (number, read): (u64, u64),
-    ) -> Result<ClaimAnswer, StoreError> {
+        wait: Duration,
+    ) -> redis::ScriptInvocation<'static> {
+        let (number, read) = claimant.claims;
         // Half the time for which the answer is awaited: it has to travel back, too.
-        let not_after = self.clock.after(limits::REDIS_RESPONSE_TIMEOUT / 2);
-        let reply: Vec<Reply> = script::CLAIM
-            .key(&self.prefix)
-            .arg(queue.as_str())
-            .arg(worker)
+        let not_after = self.clock.after(wait + limits::REDIS_RESPONSE_TIMEOUT / 2);
+        let mut call = script::CLAIM.key(&self.prefix);
+        call.arg(queue.as_str())
+            .arg(&claimant.name)
             .arg(room.slots.min(limits::CLAIM_BATCH_MAX))
             .arg(millis(self.lease))
             .arg(not_after.as_millis())
             .arg(room.kept.min(limits::CLAIM_BATCH_MAX))
             .arg(room.tenant_running_max)
             .arg(number)
-            .arg(read)
-            .invoke_async(&mut self.connection.clone())
-            .await?;
+            .arg(read);
+        call
+    }
+
+    fn claim_answer(&self, queue: Queue, reply: Vec<Reply>) -> Result<ClaimAnswer, StoreError> {
         let mut reply = reply.into_iter();
         let look_again_in: u64 = take(reply.next())?;
         let now = Timestamp::from_millis(take(reply.next())?);
@@ -201,14 +216,36 @@ impl Store {
         wake: Wake,
         block: Duration,
     ) -> Result<bool, StoreError> {
+        let token: Option<(String, String)> = self.blpop(queue, wake, block).query_async(connection).await?;
+        Ok(token.is_some())
+    }
+
+    /// The same, and the claim that follows whether a token came or not. Redis has it already while it waits, and carries
+    /// it out in the turn in which work arrives: one way instead of three, and one sync of its file instead of two.
+    pub(crate) async fn wait_and_claim(
+        &self,
+        connection: &mut redis::aio::MultiplexedConnection,
+        queue: Queue,
+        claimant: &Claimant,
+        room: Room,
+        block: Duration,
+    ) -> Result<ClaimAnswer, StoreError> {
+        let claim = self.claim_call(queue, claimant, room, block);
+        let mut both = redis::pipe();
+        both.add_command(self.blpop(queue, Wake::Any, block)).ignore();
+        both.invoke_script(&claim);
+        let (reply,): (Vec<Reply>,) = both.query_async(connection).await?;
+        self.claim_answer(queue, reply)
+    }
+
+    fn blpop(&self, queue: Queue, wake: Wake, block: Duration) -> redis::Cmd {
         let name = match wake {
             Wake::Any => "wake",
             Wake::Idle => "wake_idle",
         };
-        let key = self.key(format_args!("q:{}:{name}", queue.as_str()));
-        let token: Option<(String, String)> =
-            redis::cmd("BLPOP").arg(key).arg(block.as_secs_f64()).query_async(connection).await?;
-        Ok(token.is_some())
+        let mut command = redis::cmd("BLPOP");
+        command.arg(self.key(format_args!("q:{}:{name}", queue.as_str()))).arg(block.as_secs_f64());
+        command
     }
 
     /// What Redis calls this connection.

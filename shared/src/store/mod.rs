@@ -12,6 +12,7 @@ mod deliveries;
 mod events;
 mod files;
 pub mod generation;
+mod hub;
 mod jobs;
 mod keys;
 mod link;
@@ -46,8 +47,9 @@ pub use self::{
     claim::{Claim, ClaimAnswer, Claimant, Room},
     deletion::EraseAnswer,
     deliveries::{Delivery, DeliveryAttempt, DeliveryStatus},
-    events::{AllListener, EventPage, Hub, JobEvent, Listener},
+    events::{EventPage, JobEvent},
     files::{File, FileStatus},
+    hub::{AllListener, Hub, Listener},
     jobs::{JobFilter, Page},
     keys::{KeyMade, KeyRecord, NewKey},
     made::{Hold, Holding, MadeBefore, Once},

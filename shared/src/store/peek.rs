@@ -22,23 +22,14 @@ impl Store {
         status.map(Some).ok_or_else(|| StoreError::Unreadable("field `status`".to_owned()))
     }
 
-    /// The version that is run and the state of the workflow, without the rest. `None`: the tenant has no such workflow.
-    pub async fn current_version(
-        &self,
-        tenant: &TenantId,
-        id: WorkflowId,
-    ) -> Result<Option<(u32, WorkflowStatus)>, StoreError> {
-        let (owner, version, status): (Option<String>, Option<u32>, Option<String>) = redis::cmd("HMGET")
+    /// Whether the tenant has this workflow.
+    pub async fn has_workflow(&self, tenant: &TenantId, id: WorkflowId) -> Result<bool, StoreError> {
+        let owner: Option<String> = redis::cmd("HGET")
             .arg(self.workflow_key(id))
-            .arg(&["tenant", "version", "status"])
+            .arg("tenant")
             .query_async(&mut self.connection.clone())
             .await?;
-        if owner.as_deref() != Some(tenant.as_str()) {
-            return Ok(None);
-        }
-        let status = status.and_then(|text| text.parse().ok());
-        let status = status.ok_or_else(|| StoreError::Unreadable("field `status`".to_owned()))?;
-        Ok(Some((version.unwrap_or_default(), status)))
+        Ok(owner.as_deref() == Some(tenant.as_str()))
     }
 
     /// The state of a version, whether it has a program or not. `None`: the workflow has no such version.

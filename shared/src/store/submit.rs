@@ -9,7 +9,7 @@ use crate::{
     id::{JobId, WorkflowId},
     job::{EntryId, GenerateInput, JobSpec},
     limits,
-    workflow::Source,
+    workflow::{Source, WorkflowStatus},
 };
 
 /// A job to be accepted, with what has to come into being together with it.
@@ -23,6 +23,8 @@ pub struct Submission {
     pub idempotency: Option<(String, String)>,
     /// How many jobs of the tenant may wait, unless its own record says otherwise; 0 for no limit.
     pub queued_max: u64,
+    /// Who waits for its end, as [`super::Hub::name`]: it is told the job as it ended, if that is short.
+    pub watcher: Option<String>,
 }
 
 /// A version to be made, with its workflow when that is new too.
@@ -69,6 +71,9 @@ pub enum SubmitError {
     /// The workflow does not exist (any more).
     #[error("the workflow does not exist")]
     UnknownWorkflow,
+    /// The workflow has no program that could run; its state.
+    #[error("the workflow has no program: it is {}", .0.as_str())]
+    NotReady(WorkflowStatus),
     /// The workflow has newer versions than the client knows.
     #[error("the workflow has changed")]
     Changed,
@@ -106,7 +111,7 @@ fn arguments(submission: &Submission) -> Arguments {
         Some(NewVersion { workflow: Some(_), .. }) => "new_workflow",
     };
     let mut kept = Arguments::default();
-    push_job_fields(&mut kept, job);
+    push_job_fields(&mut kept, job, submission.watcher.as_deref());
     if let Some(new) = &submission.creates {
         kept.push_fields(&workflow_fields(new));
         let code = job.decode_input::<GenerateInput>().ok().and_then(|input| input.code);
@@ -130,27 +135,29 @@ fn arguments(submission: &Submission) -> Arguments {
     asked.push_shown(submission.queued_max);
     asked.push(&job.input);
     asked.push(mode);
-    match submission.creates.as_ref().and_then(|new| new.after) {
-        Some(version) => asked.push_shown(version),
-        None => asked.push(""),
+    match &submission.creates {
+        None if job.version == 0 => asked.push("current"),
+        Some(NewVersion { after: Some(version), .. }) => asked.push_shown(version),
+        _ => asked.push(""),
     }
     asked.push_shown(asked.bytes() + kept.bytes());
     asked.append(&kept);
     asked
 }
 
-fn push_job_fields(kept: &mut Arguments, job: &JobSpec) {
-    let mut fields = vec![
-        ("version", job.version.to_string()),
-        ("timeout_ms", millis(job.timeout).to_string()),
-        ("max_attempts", job.max_attempts.to_string()),
-    ];
+fn push_job_fields(kept: &mut Arguments, job: &JobSpec, watcher: Option<&str>) {
+    let mut fields =
+        vec![("timeout_ms", millis(job.timeout).to_string()), ("max_attempts", job.max_attempts.to_string())];
+    if job.version > 0 {
+        fields.push(("version", job.version.to_string()));
+    }
     if !job.metadata.is_empty() {
         fields.push(("metadata", to_json(&job.metadata)));
     }
     fields.extend(job.callback_url.as_ref().map(|url| ("callback_url", url.to_string())));
     fields.extend(job.trace.map(|trace| ("traceparent", trace.to_string())));
     fields.extend(job.retry_of.map(|id| ("retry_of", id.to_string())));
+    fields.extend(watcher.map(|name| ("watcher", name.to_owned())));
     kept.push_fields(&fields);
 }
 
@@ -189,6 +196,9 @@ fn submitted(answer: &str, asked: &JobSpec) -> Result<Submitted, SubmitError> {
         "full" => Err(SubmitError::QueueFull),
         "no_room" => {
             Err(StoreError::Unavailable("its memory is full of jobs that have not ended".to_owned()).into())
+        }
+        other if other.starts_with("not_ready ") => {
+            Err(SubmitError::NotReady(other["not_ready ".len()..].parse().map_err(|()| unexpected(other))?))
         }
         other => Ok(replayed(other).ok_or_else(|| unexpected(other))?),
     }

@@ -5,10 +5,14 @@ use std::time::Duration;
 use shared::{
     id::{JobId, TenantId},
     job::{EntryId, Queue},
-    store::{JobEvent, Progress},
+    store::{Hub, JobEvent, Progress},
 };
+use tokio_util::sync::CancellationToken;
 
-use crate::ground::{Ground, succeeded, tenant};
+use crate::{
+    floor::wait_until,
+    ground::{Ground, execute, succeeded, tenant},
+};
 
 async fn after(ground: &Ground, tenant: &TenantId, id: JobId, after: u64) -> Vec<JobEvent> {
     let page = ground.store.events(tenant, id, after).await.unwrap().expect("the job exists");
@@ -109,4 +113,43 @@ async fn an_idempotency_key_that_an_older_version_wrote_is_known() {
     submission.idempotency = Some(("k".to_owned(), "g".to_owned()));
     let answer = ground.store.submit(&submission).await;
     assert!(matches!(answer, Err(shared::store::SubmitError::KeyReused)), "{answer:?}");
+}
+
+/// A hub that listens by now.
+async fn listening(ground: &Ground, shutdown: &CancellationToken) -> Hub {
+    let (hub, _) = Hub::for_events(ground.another_store(), shutdown.clone());
+    let channel = ground.key(format_args!("ends:{}", hub.name()));
+    for channel in [channel, ground.key("events")] {
+        let all = async || ground.redis::<(String, i64)>(&["PUBSUB", "NUMSUB", &channel]).await.1;
+        wait_until(async || all().await > 0).await;
+    }
+    hub
+}
+
+#[tokio::test]
+async fn who_waits_for_a_job_is_told_it_as_it_ended_and_nobody_else_is() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let workflow = ground.workflow(&acme).await;
+    let shutdown = CancellationToken::new();
+    let (hub, another) = (listening(&ground, &shutdown).await, listening(&ground, &shutdown).await);
+    let long = format!("\"{}\"", "x".repeat(16_384));
+    for (result, told) in [(r#""é:1""#, true), (long.as_str(), false)] {
+        let mut submission = execute(&acme, workflow);
+        submission.watcher = Some(hub.name().to_owned());
+        let EntryId::Job(id) = submission.job.id else { panic!("a job") };
+        let (mut waits, mut foreign, mut elsewhere) = (hub.listen(id), hub.listen(id), another.listen(id));
+        ground.submit(submission).await;
+        let (job, claim) = ground.claim_one(Queue::Execute).await;
+        assert!(ground.store.finish(job.id, claim.fence, &succeeded(result)).await.unwrap());
+        let heard = waits.end(&acme).await;
+        assert_eq!(heard.is_some(), told, "{} bytes", result.len());
+        let stored = ground.job(&acme, id).await;
+        if let Some(heard) = heard {
+            assert_eq!(serde_json::to_value(&heard).unwrap(), serde_json::to_value(&stored).unwrap());
+        }
+        assert!(foreign.end(&tenant("other")).await.is_none(), "it is another tenant's");
+        assert!(elsewhere.end(&acme).await.is_none(), "it only hears that it ended");
+    }
+    shutdown.cancel();
+    ground.assert_sound().await;
 }

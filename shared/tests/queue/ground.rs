@@ -221,7 +221,7 @@ pub fn spec(tenant: &TenantId, queue: Queue, workflow: WorkflowId, input: &str) 
 
 pub fn execute(tenant: &TenantId, workflow: WorkflowId) -> Submission {
     let job = spec(tenant, Queue::Execute, workflow, r#"{"user_input":"a question"}"#);
-    Submission { job, creates: None, idempotency: None, queued_max: 0 }
+    Submission { job, creates: None, idempotency: None, queued_max: 0, watcher: None }
 }
 
 pub fn with_callback(mut submission: Submission) -> Submission {
@@ -238,13 +238,13 @@ pub fn new_workflow(tenant: &TenantId) -> Submission {
     };
     let creates =
         NewVersion { source: Source::Generated, workflow: Some(workflow), after: None, answers: Vec::new() };
-    Submission { job, creates: Some(creates), idempotency: None, queued_max: 0 }
+    Submission { job, creates: Some(creates), idempotency: None, queued_max: 0, watcher: None }
 }
 
 pub fn new_version(tenant: &TenantId, workflow: WorkflowId) -> Submission {
     let job = spec(tenant, Queue::Generate, workflow, r#"{"description":"Answer each line."}"#);
     let creates = NewVersion { source: Source::Edited, workflow: None, after: None, answers: Vec::new() };
-    Submission { job, creates: Some(creates), idempotency: None, queued_max: 0 }
+    Submission { job, creates: Some(creates), idempotency: None, queued_max: 0, watcher: None }
 }
 
 /// How a generate job ends that wrote a program.

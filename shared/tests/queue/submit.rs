@@ -282,3 +282,44 @@ async fn an_older_version_that_is_ready_later_does_not_replace_a_newer_one() {
         "it can still be executed by its number"
     );
 }
+
+/// A run that names no version.
+fn of_the_current_version(tenant: &shared::id::TenantId, workflow: WorkflowId) -> Submission {
+    let mut submission = execute(tenant, workflow);
+    submission.job.version = 0;
+    submission
+}
+
+#[tokio::test]
+async fn a_run_that_names_no_version_is_of_the_one_that_is_current_when_it_is_accepted() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let workflow = ground.workflow(&acme).await;
+    let first = ground.submit(of_the_current_version(&acme, workflow)).await.job_id;
+    let (newer, claim) = {
+        ground.submit(new_version(&acme, workflow)).await;
+        ground.claim_one(Queue::Generate).await
+    };
+    let before = ground.submit(of_the_current_version(&acme, workflow)).await.job_id;
+    assert!(ground.store.finish(newer.id, claim.fence, &version_ready(2)).await.unwrap());
+    let after = ground.submit(of_the_current_version(&acme, workflow)).await.job_id;
+    for (id, version) in [(first, 1), (before, 1), (after, 2)] {
+        assert_eq!(ground.job(&acme, id).await.version, version, "{id}");
+    }
+    let claimed = ground.claim_one(Queue::Execute).await.0;
+    assert_eq!((claimed.id, claimed.version), (EntryId::Job(first), 1), "the worker is told which");
+    ground.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_workflow_without_a_program_is_not_run_but_what_was_accepted_stays() {
+    let (ground, acme) = (Ground::new().await, tenant("acme"));
+    let making = ground.submit(new_workflow(&acme)).await.workflow_id;
+    let refused = ground.store.submit(&of_the_current_version(&acme, making)).await.unwrap_err();
+    assert!(matches!(refused, SubmitError::NotReady(WorkflowStatus::Generating)), "{refused:?}");
+    for (tenant, workflow) in [(&tenant("other"), making), (&acme, WorkflowId::new())] {
+        let unknown = ground.store.submit(&of_the_current_version(tenant, workflow)).await.unwrap_err();
+        assert!(matches!(unknown, SubmitError::UnknownWorkflow), "{unknown:?}");
+    }
+    assert_eq!(ground.waiting(Queue::Execute, &acme).await, [""; 0]);
+    ground.assert_sound().await;
+}

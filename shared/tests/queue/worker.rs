@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -140,6 +141,28 @@ async fn an_idle_worker_starts_a_job_without_a_poll_interval() {
     println!("idle push to start: p50 {:?}, p98 {:?} of 50", took[25], took[48]);
     assert!(took[25] < Duration::from_millis(100), "{:?}", took[25]);
     worker.stop().await;
+}
+
+/// Its claim is there already: what is submitted has begun when the client hears that it was accepted, and Redis has
+/// written both to its file at once.
+#[tokio::test]
+async fn a_waiting_worker_has_a_job_before_its_client_knows_that_it_was_accepted() {
+    let ground = Ground::on(Arc::new(RedisServer::start(&[])), Duration::from_secs(60)).await;
+    let (acme, mut floor) = (tenant("acme"), Floor::open());
+    let workflow = ground.workflow(&acme).await;
+    let worker = Worker::start(ground.another_store(), "w", 4, &floor);
+    for round in 0..20 {
+        wait_until(async || {
+            let clients: String = ground.redis(&["CLIENT", "LIST"]).await;
+            clients.lines().any(|client| client.contains(" cmd=blpop ") && !client.contains(" qbuf=0 "))
+        })
+        .await;
+        let id = submit_many(&ground, &acme, workflow, 1).await[0];
+        assert_ne!(ground.status(id).await, "queued", "in round {round}");
+        floor.next().await;
+    }
+    worker.stop().await;
+    ground.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

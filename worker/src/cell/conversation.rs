@@ -27,7 +27,7 @@ use super::types::{
 
 /// 256: more than any budget of calls; the rest waits in the cell's socket.
 const CALLS_IN_FLIGHT_MAX: usize = 256;
-/// 16 KiB, one per run: thousands of them wait for a model at once.
+/// 16 KiB, on the stack for as long as it is looked at: thousands of runs wait for a model at once.
 const READ_BYTES: usize = 16 * 1024;
 /// 20,000 frames a second: tiny frames cost us more than the program that sends them.
 const FRAMES_PER_SEC_MAX: usize = 20_000;
@@ -79,7 +79,6 @@ pub(super) struct Conversation<'a> {
     window_end: Instant,
     steps_told: usize,
     begun: bool,
-    buffer: Box<[u8]>,
 }
 
 /// The first frame. Errors only when program and input together are beyond any limit of the API.
@@ -136,7 +135,6 @@ impl<'a> Conversation<'a> {
             window_end: Instant::now() + FRAME_WINDOW,
             steps_told: 0,
             begun: false,
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
 
@@ -210,9 +208,10 @@ impl<'a> Conversation<'a> {
             Stream::Stdout => &mut self.output.stdout,
             Stream::Stderr => &mut self.output.stderr,
         };
-        match pipe.as_ref().map(|pipe| pipe.try_read(&mut self.buffer)) {
+        let mut buffer = [0; READ_BYTES];
+        match pipe.as_ref().map(|pipe| pipe.try_read(&mut buffer)) {
             Some(Ok(count @ 1..)) => {
-                self.output.tap.pass(self.host, stream, &self.buffer[..count]);
+                self.output.tap.pass(self.host, stream, &buffer[..count]);
                 true
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => false,
@@ -225,10 +224,11 @@ impl<'a> Conversation<'a> {
     }
 
     fn read_channel(&mut self, ready: io::Result<()>) -> Option<Outcome> {
-        match ready.and_then(|()| self.channel.try_read(&mut self.buffer)) {
+        let mut buffer = [0; READ_BYTES];
+        match ready.and_then(|()| self.channel.try_read(&mut buffer)) {
             Ok(0) => Some(Outcome::Silent),
             Ok(count) => {
-                self.decoder.push(&self.buffer[..count]);
+                self.decoder.push(&buffer[..count]);
                 self.take()
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

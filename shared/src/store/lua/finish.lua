@@ -7,8 +7,9 @@
 -- ends a job or an attempt takes its fence away.
 --@prelude
 local now = clock()
+local TOLD_BYTES_MAX = 16384 -- a cluster tells all its nodes
 -- Of those that ended: what they have in common is written when all were looked at.
-local ends, results = {}, {}
+local ends, results, watched = {}, {}, {}
 news = {}
 
 -- A workflow that is ready stays ready: only a newer version that succeeded changes it.
@@ -27,7 +28,7 @@ local function finish(at)
   local id, status, err = ARGV[at], ARGV[at + 2], ARGV[at + 3]
   local key = job_key(id)
   local read = redis.call('HMGET', key, 'created_at', 'callback_url', 'seq', 'v', 'status', 'fence', 'queue', 'tenant',
-    'cancel_requested')
+    'cancel_requested', 'watcher')
   local is, queue = read[5], read[7]
   local job = { read[1], read[2], false, false, read[3], read[4] } -- as in ENDING
   if read[6] ~= ARGV[at + 1] then return 'stale' end
@@ -45,6 +46,7 @@ local function finish(at)
     if queue == 'generate' then end_version(at, job[3] or '', job[4]) end
   end
   end_record(ends, id, queue, read[8], status, err, now, job, (fields_at(at + 8)))
+  if read[10] and #ARGV[at + 5] <= TOLD_BYTES_MAX then watched[#watched + 1] = { key, read[10] } end
   return 'ok'
 end
 
@@ -67,5 +69,22 @@ for queue, ids in pairs(leases) do
   end_attempts(queue, attempts[queue])
 end
 note_ends(ends, now)
+
+-- Who waits for a job is told it as it ended, before everybody hears that it did: its record as fields and values, its
+-- input and its result, each with its length before it. What is long is read by who wants it.
+local function told(values)
+  local words = {}
+  for _, value in ipairs(values) do words[#words + 1] = #value .. ':' .. value end
+  return table.concat(words)
+end
+for _, it in ipairs(watched) do
+  local key, watcher = it[1], it[2]
+  local record, rest = redis.call('HGETALL', key), redis.call('MGET', key .. ':input', key .. ':result')
+  for i = 1, 2 do
+    if rest[i] then record[#record + 1], record[#record + 2] = i == 1 and ':input' or ':result', rest[i] end
+  end
+  local message = told(record)
+  if #message <= TOLD_BYTES_MAX then redis.call('PUBLISH', P .. 'ends:' .. watcher, message) end
+end
 publish_news()
 return answers

@@ -5,11 +5,12 @@
 -- ARGV: 1 idempotency ttl ms, 2 most versions of a workflow, 3 most bytes of the store (0 = 80 % of maxmemory); then of
 --       each job: 0 id, 1 queue, 2 tenant, 3 workflow, 4 expires_in_ms, 5 idempotency key or '', 6 fingerprint, 7 jobs of
 --       the tenant that may wait, unless its record says otherwise (0 = any number), 8 input, 9 mode (new_workflow |
---       new_version | execute), 10 the newest version the client knows ('' = whichever), 11 bytes of all this,
+--       new_version | execute), 10 the newest version the client knows ('' = whichever), or for execution 'current' to
+--       run the workflow's current one, 11 bytes of all this,
 --       12.. job fields, and unless it is for execution workflow fields and version fields (each: how many values, then
 --       field, value, ...)
--- Answers of each job: created | replayed <job> <workflow> | mismatch | no_workflow | changed | versions | full | no_room |
--- error <what>
+-- Answers of each job: created | replayed <job> <workflow> | mismatch | no_workflow | not_ready <status of the workflow> |
+-- changed | versions | full | no_room | error <what>
 --@prelude
 local idempotency_ttl, versions_max, bytes_max = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local now = clock()
@@ -32,7 +33,8 @@ end
 local function of_workflow(workflow)
   local it = workflows[workflow]
   if not it then
-    it = { owner = redis.call('HGET', P .. 'wf:' .. workflow, 'tenant'), index = {} }
+    local read = redis.call('HMGET', P .. 'wf:' .. workflow, 'tenant', 'version', 'status')
+    it = { owner = read[1], version = read[2], status = read[3], index = {} }
     workflows[workflow] = it
   end
   return it
@@ -134,6 +136,8 @@ local function accept(at)
   end
   if was_there and redis.call('EXISTS', its_key) == 1 then return 'replayed ' .. id .. ' ' .. workflow end
   if mode ~= 'new_workflow' and of_workflow(workflow).owner ~= tenant then return 'no_workflow' end
+  local current = mode == 'execute' and ARGV[at + 10] == 'current' and of_workflow(workflow).version
+  if current == '0' then return 'not_ready ' .. of_workflow(workflow).status end
   if mode == 'new_version' then
     local newest = redis.call('HGET', P .. 'wf:' .. workflow, 'last_version')
     if ARGV[at + 10] ~= '' and ARGV[at + 10] ~= newest then return 'changed' end
@@ -146,6 +150,7 @@ local function accept(at)
   local expires_at = tostring(now + tonumber(ARGV[at + 4]))
   local fields, next_at = fields_at(at + 12, { 'v', '2', 'id', id, 'queue', queue, 'tenant', tenant, 'workflow_id', workflow,
     'status', 'queued', 'fence', '0', 'created_at', now_text, 'expires_at', expires_at })
+  if current then fields[#fields + 1], fields[#fields + 2] = 'version', current end
   redis.call('HSET', its_key, unpack(fields))
   if mode ~= 'execute' then make_version(at, id, tenant, workflow, mode, next_at) end
   if key ~= '' then
