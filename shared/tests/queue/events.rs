@@ -106,7 +106,7 @@ async fn an_idempotency_key_that_an_older_version_wrote_is_known() {
     let workflow = ground.job(&acme, id).await.workflow_id;
     let (key, job, its) = (ground.key("idem:acme:k"), id.to_string(), workflow.to_string());
     let _: i64 = ground.redis(&["HSET", &key, "fingerprint", "f", "job", &job, "workflow", &its]).await;
-    let mut submission = crate::ground::execute(&acme, workflow);
+    let mut submission = execute(&acme, workflow);
     submission.idempotency = Some(("k".to_owned(), "f".to_owned()));
     let again = ground.submit(submission.clone()).await;
     assert_eq!((again.job_id, again.workflow_id, again.replayed), (id, workflow, true));
