@@ -3,40 +3,31 @@
 //! In: a request id, one `Host` that may be asked for, no compressed body, a header within its limit, a place
 //! among the requests in flight. Out: problems written out, a panic made into one, security headers, one log line.
 
-use std::{
-    any::Any,
-    convert::Infallible,
-    fmt::Write as _,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+mod checks;
+mod record;
+mod refusals;
+
+use std::{any::Any, convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
-    http::{
-        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts,
-        uri::Authority,
-    },
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use bytes::Bytes;
 use futures_util::FutureExt as _;
 use shared::{id::TenantId, limits, trace::TraceContext};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+pub(crate) use self::refusals::refusals;
 use crate::{
     Api,
     problem::{self, Code, Problem},
-    unparsed::Refuse,
 };
 
 /// 8,192 requests that are being handled or wait for a job; more than that are told to come again.
 pub(crate) const REQUESTS_MAX: usize = 8_192;
-/// 100 header fields, hyper's limit: browsers and proxies together send some thirty.
-const HEADER_FIELDS_MAX: usize = 100;
 /// 64 characters of a client's own request id.
 const REQUEST_ID_CHARS_MAX: usize = 64;
 
@@ -99,12 +90,16 @@ pub(crate) async fn edge(State(api): State<Api>, mut request: Request, next: Nex
     if response.status().is_server_error() {
         traced.fail(response.status());
     }
-    count(&api, &method, &route, &response, started.elapsed());
+    record::count(&api, &method, &route, &response, started.elapsed());
     let operation = response.headers().get("operation-location").and_then(|path| path.to_str().ok());
     let job = operation.and_then(|path| path.strip_prefix("/jobs/"));
-    let names =
-        Names { request: &request_id, trace: &trace_id, tenant: tenant.as_ref().map(TenantId::as_str), job };
-    log(&names, &method, &route, &response, cause.as_deref(), started.elapsed());
+    let names = record::Names {
+        request: &request_id,
+        trace: &trace_id,
+        tenant: tenant.as_ref().map(TenantId::as_str),
+        job,
+    };
+    record::log(&names, &method, &route, &response, cause.as_deref(), started.elapsed());
     response
 }
 
@@ -120,21 +115,8 @@ impl<S: Sync> FromRequestParts<S> for Trace {
     }
 }
 
-/// What a log line is found by.
-struct Names<'a> {
-    request: &'a str,
-    trace: &'a str,
-    /// Whose request it was, where a key told or none is needed.
-    tenant: Option<&'a str>,
-    /// The job it made.
-    job: Option<&'a str>,
-}
-
 async fn answer(api: &Api, request: Request, next: Next) -> Response {
-    let checked = check_header_size(&request)
-        .and_then(|()| check_host(&request, api.config.keys_required))
-        .and_then(|()| check_encoding(request.headers()));
-    if let Err(problem) = checked {
+    if let Err(problem) = checks::check(&request, api.config.keys_required) {
         return problem.into_response();
     }
     let Ok(_place) = api.requests.try_acquire() else {
@@ -157,107 +139,6 @@ pub(crate) async fn time_out(request: Request, next: Next) -> Response {
     }
 }
 
-fn check_header_size(request: &Request) -> Result<(), Problem> {
-    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
-    let fields: usize =
-        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if path + fields <= limits::HEADER_BYTES_MAX {
-        return Ok(());
-    }
-    let detail = format!("Path and header fields are larger than {} bytes.", limits::HEADER_BYTES_MAX);
-    Err(Problem::new(Code::HeaderTooLarge, detail))
-}
-
-/// One well-formed host; and where no key protects the api, only a name of this machine: a page of another site can
-/// make a browser connect here (DNS rebinding), but not under our name.
-fn check_host(request: &Request, keys_required: bool) -> Result<(), Problem> {
-    let mut fields = request.headers().get_all(header::HOST).iter();
-    let field = fields.next();
-    if fields.next().is_some() {
-        return Err(Problem::new(Code::InvalidHost, "There are several Host headers."));
-    }
-    let field = field.map(|value| value.to_str().ok().and_then(|text| text.parse::<Authority>().ok()));
-    if matches!(field, Some(None)) {
-        return Err(Problem::new(Code::InvalidHost, "The Host header is not a host."));
-    }
-    let line = request.uri().authority().cloned();
-    let hosts: Vec<Authority> = field.flatten().into_iter().chain(line).collect();
-    if hosts.is_empty() && (request.version() != Version::HTTP_10 || !keys_required) {
-        return Err(Problem::new(Code::InvalidHost, "There is no Host header."));
-    }
-    if keys_required {
-        return Ok(());
-    }
-    if !hosts.iter().all(is_loopback_name) {
-        let detail = "Without API keys the api answers to localhost, 127.0.0.1 and [::1] only.";
-        return Err(Problem::new(Code::Forbidden, detail));
-    }
-    check_same_site(request)
-}
-
-fn is_loopback_name(host: &Authority) -> bool {
-    let own = ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| host.host().eq_ignore_ascii_case(own));
-    own && !host.as_str().contains('@')
-}
-
-/// A browser says when another site's page made it ask; such a page may look at nothing and must change nothing.
-fn check_same_site(request: &Request) -> Result<(), Problem> {
-    let field = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
-    let foreign = match field("sec-fetch-site") {
-        Some(site) => site != b"same-origin" && site != b"none",
-        // Older browsers say at least where the page is from.
-        None => field("origin").is_some_and(|origin| {
-            let host = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
-            host.is_none() || host != field("host")
-        }),
-    };
-    if foreign && !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Problem::new(Code::Forbidden, "A page of another site asked for this."));
-    }
-    Ok(())
-}
-
-fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Code::UnsupportedMediaType,
-        "Compressed bodies are not taken; send it without Content-Encoding.",
-    ))
-}
-
-/// What is answered, in whole, to bytes that do not read as a request; hyper decides that, and with which status.
-pub(crate) fn refusals(api: Api) -> Refuse {
-    Arc::new(move |status| {
-        let problem = if status == StatusCode::BAD_REQUEST {
-            Problem::new(Code::BadRequest, "This does not read as a request of HTTP/1.1.")
-        } else {
-            let (bytes, fields) = (limits::HEADER_BYTES_MAX, HEADER_FIELDS_MAX);
-            let detail =
-                format!("Path and header fields are larger than {bytes} bytes, or more than {fields}.");
-            Problem::new(Code::HeaderTooLarge, detail)
-        };
-        let request_id = new_request_id();
-        let (status, body) = problem.into_bytes(&request_id);
-        let (length, date) = (body.len(), httpdate::fmt_http_date(SystemTime::now()));
-        let mut answer = format!("HTTP/1.1 {status}\r\ncontent-type: {}\r\n", problem::MEDIA_TYPE);
-        let ours = HEADERS;
-        let ours = ours.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let end = [("connection", "close"), ("date", &date), ("x-request-id", &request_id)];
-        for (name, value) in ours.chain(end) {
-            answer.extend([name, ": ", value, "\r\n"]);
-        }
-        let _ = write!(answer, "content-length: {length}\r\n\r\n");
-        let labels = [("method", "-"), ("route", "-"), ("status", status.as_str())];
-        api.shards.counters().count("wf_http_requests_total", &labels);
-        let status = status.as_u16();
-        tracing::info!(request.id = request_id, status, "What came did not read as a request");
-        Bytes::from([answer.into_bytes(), body].concat())
-    })
-}
-
 /// The client's own id, when it is one a log can hold; else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let sane = |id: &&str| {
@@ -277,59 +158,10 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
-/// For operators. Methods that no route has are one: a client may make up any number of them.
-fn count(api: &Api, method: &Method, route: &str, response: &Response, took: Duration) {
-    let known = matches!(
-        *method,
-        Method::GET
-            | Method::HEAD
-            | Method::POST
-            | Method::PUT
-            | Method::PATCH
-            | Method::DELETE
-            | Method::OPTIONS
-    );
-    let (method, counters) = (if known { method.as_str() } else { "-" }, api.shards.counters());
-    let status = response.status();
-    let labels = [("method", method), ("route", route), ("status", status.as_str())];
-    counters.count("wf_http_requests_total", &labels);
-    counters.observe("wf_http_request_seconds", &[("route", route)], took);
-    let code = response.extensions().get::<Code>();
-    if code == Some(&Code::StoreUnavailable) {
-        counters.count("wf_store_errors_total", &[("process", "api")]);
-    }
-}
-
-/// The one log line of a request. Paths are not logged, only routes: what a client puts into a path is its own.
-fn log(
-    names: &Names<'_>,
-    method: &Method,
-    route: &str,
-    response: &Response,
-    cause: Option<&str>,
-    took: Duration,
-) {
-    let (status, duration_ms) =
-        (response.status().as_u16(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-    match (status, cause) {
-        (500, _) => {
-            tracing::error!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, cause, "{method} {route} failed");
-        }
-        (_, Some(_)) => {
-            tracing::warn!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, cause, "{method} {route} not served");
-        }
-        _ if matches!(route, "/healthz" | "/readyz") => {
-            tracing::debug!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, "{method} {route} answered");
-        }
-        _ => {
-            tracing::info!(request.id = names.request, trace.id = names.trace, tenant = names.tenant, job.id = names.job, %method, route, status, duration_ms, "{method} {route} answered");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::{Router, body::Body, middleware::from_fn_with_state, routing::get};
+    use bytes::Bytes;
     use http_body_util::BodyExt as _;
     use shared::config::Vars;
     use tokio_util::sync::CancellationToken;
@@ -393,44 +225,6 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(Body::empty()).unwrap()
-    }
-
-    #[test]
-    fn only_names_of_this_machine_are_answered_to_without_keys() {
-        for host in ["localhost", "LOCALHOST:8000", "127.0.0.1:1", "[::1]", "[::1]:80"] {
-            assert!(check_host(&request(&[("host", host)]), false).is_ok(), "{host}");
-        }
-        for host in ["example.com", "localhost.example.com", "127.0.0.2", "0.0.0.0", "evil@localhost"] {
-            assert_eq!(check_host(&request(&[("host", host)]), false).unwrap_err().status(), 403, "{host}");
-        }
-        assert!(check_host(&request(&[("host", "example.com")]), true).is_ok());
-    }
-
-    #[test]
-    fn there_is_exactly_one_well_formed_host() {
-        for hosts in
-            [&[][..], &[("host", "localhost"), ("host", "localhost")], &[("host", "a b")], &[("host", "")]]
-        {
-            for keys_required in [true, false] {
-                let refused = check_host(&request(hosts), keys_required).unwrap_err();
-                assert_eq!(refused.status(), 400, "{hosts:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_absolute_request_line_cannot_contradict_the_host() {
-        let mut absolute = request(&[("host", "localhost")]);
-        *absolute.uri_mut() = "http://example.com/jobs".parse().unwrap();
-        assert!(check_host(&absolute, false).is_err());
-    }
-
-    #[test]
-    fn a_page_of_another_site_changes_nothing() {
-        let mut cross = request(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]);
-        assert!(check_host(&cross, false).is_ok());
-        *cross.method_mut() = Method::POST;
-        assert!(check_host(&cross, false).is_err());
     }
 
     #[test]
