@@ -26,8 +26,11 @@ use hyper_util::{
 };
 use shared::limits;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, Join, ReadBuf},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::Semaphore,
     time::Sleep,
 };
@@ -89,8 +92,9 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let (stream, answers) = (Greeted::new(stream, bounds.header_read), Answers::default());
-        let stream = Refusing::new(stream, answers.clone(), refuse.clone());
+        let (read, written) = stream.into_split();
+        let (read, answers) = (Greeted::new(read, bounds.header_read), Answers::default());
+        let stream = tokio::io::join(read, Refusing::new(written, answers.clone(), refuse.clone()));
         let router = router.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (mut request, reading) = Reading::watch(request);
@@ -162,7 +166,7 @@ fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
 }
 
 async fn connection<S>(
-    stream: Refusing<Greeted>,
+    stream: Join<Greeted, Refusing<OwnedWriteHalf>>,
     builder: Arc<Builder<TokioExecutor>>,
     service: S,
     shutdown: CancellationToken,
@@ -187,16 +191,17 @@ async fn connection<S>(
     }
 }
 
-/// A stream whose first bytes have to come in time: hyper's own timers start when it has told the protocol by them.
+/// What is read, of which the first bytes have to come in time: hyper's own timers start when it has told the protocol
+/// by them.
 #[derive(Debug)]
 struct Greeted {
-    stream: TcpStream,
+    stream: OwnedReadHalf,
     missing: usize,
     deadline: Pin<Box<Sleep>>,
 }
 
 impl Greeted {
-    fn new(stream: TcpStream, within: Duration) -> Self {
+    fn new(stream: OwnedReadHalf, within: Duration) -> Self {
         let deadline = Box::pin(tokio::time::sleep(within));
         Self { stream, missing: GREETING_BYTES, deadline }
     }
@@ -215,32 +220,6 @@ impl AsyncRead for Greeted {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         self.missing = self.missing.saturating_sub(buf.filled().len() - before);
         Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Greeted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

@@ -21,7 +21,7 @@ use axum::{
 };
 use bytes::{Buf as _, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::AsyncWrite;
 
 /// Writes out the whole answer to what was refused with a status.
 pub(crate) type Refuse = Arc<dyn Fn(StatusCode) -> Bytes + Send + Sync>;
@@ -91,7 +91,7 @@ impl HttpBody for Ending {
     }
 }
 
-/// A stream on which refusals are problems.
+/// What is written, with problems in the place of refusals.
 pub(crate) struct Refusing<S> {
     stream: S,
     answers: Answers,
@@ -138,16 +138,6 @@ impl<S: AsyncWrite + Unpin> Refusing<S> {
 fn refusal(head: &[u8]) -> Option<StatusCode> {
     let status = head.strip_prefix(b"HTTP/1.1 ").or_else(|| head.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
     StatusCode::from_bytes(status).ok().filter(StatusCode::is_client_error)
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Refusing<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Refusing<S> {
