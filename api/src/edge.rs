@@ -159,7 +159,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use axum::{Router, body::Body, middleware::from_fn_with_state, routing::get};
     use bytes::Bytes;
     use http_body_util::BodyExt as _;
@@ -170,7 +170,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn api() -> Api {
+    /// Without a store.
+    pub(crate) fn api() -> Api {
         let nowhere =
             [("SECRETS_KEY", "A".repeat(43) + "="), ("REDIS_URL", "redis+unix:///nowhere".to_owned())];
         let config = Config::from_vars(Vars::new(nowhere.map(|(name, value)| (name.to_owned(), value))));

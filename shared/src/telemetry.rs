@@ -2,8 +2,13 @@
 //!
 //! What may be logged is decided where it is logged: never prompts, code, inputs, results or keys.
 
-use std::{io::IsTerminal as _, str::FromStr};
+use std::{
+    io::{IsTerminal as _, Write},
+    panic,
+    str::FromStr,
+};
 
+use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// How log lines look.
@@ -35,15 +40,39 @@ impl FromStr for LogFormat {
 
 /// Starts logging to stderr. Called once, by `main`; libraries only emit.
 pub fn start(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Text => {
+            let layer = fmt::layer().with_writer(std::io::stderr);
+            tracing_subscriber::registry().with(filter(level)).with(layer).try_init()
+        }
         LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+            record_panics();
+            json(level, std::io::stderr).try_init()
         }
     };
     if started.is_err() {
         tracing::warn!("Logging was already started; the first configuration stays.");
     }
+}
+
+/// Writes one JSON object a record.
+pub fn json<W, F>(level: &str, writer: F) -> impl Subscriber + Send + Sync + use<W, F>
+where
+    W: Write + 'static,
+    F: Fn() -> W + Send + Sync + 'static,
+{
+    let layer = fmt::layer().json().flatten_event(true).with_writer(writer);
+    tracing_subscriber::registry().with(filter(level)).with(layer)
+}
+
+/// Makes a panic a record like any other: who reads lines of JSON has no use for the runtime's own text.
+pub fn record_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "A panic: {}", panic.payload_as_str().unwrap_or("without a message"));
+    }));
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
 }

@@ -12,6 +12,8 @@ mod jobs;
 mod keys;
 mod metrics;
 mod page;
+#[cfg(test)]
+mod panics;
 mod rewrites;
 mod secrets;
 mod service;
@@ -47,8 +49,13 @@ use crate::{
 
 /// Everything under its layers.
 pub(crate) fn router(api: Api) -> Router {
+    under_layers(api, &GROUPS)
+}
+
+/// These groups and what is in none, each under its layers: here they are put on, and nowhere else.
+fn under_layers(api: Api, groups: &[Group]) -> Router {
     let document = service::Document::new(&openapi::served(&api.config));
-    let keyed = GROUPS.map(|(needs, group)| {
+    let keyed = groups.iter().map(|&(needs, group)| {
         let routes: Router<Api> = group().into();
         routes
             .layer(from_fn(edge::time_out))
@@ -64,7 +71,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/docs/{file}", get(service::docs_file))
         .layer(Extension(document))
         .fallback(nothing)
-        .merge(keyed.into_iter().fold(Router::new(), Router::merge))
+        .merge(keyed.fold(Router::new(), Router::merge))
         .merge(uploads)
         .layer(from_fn_with_state(api.clone(), edge::edge))
         .with_state(api)
