@@ -161,6 +161,9 @@ fn builder(bounds: Bounds) -> Builder<TokioExecutor> {
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING)
         .max_concurrent_streams(STREAMS_MAX)
+        // The same here, where it is also what clients are told. To a larger one h2 answers by itself, with a 431 that ends
+        // the stream: it offers no hook, and frames of our own would need its state of header compression and flow. Only
+        // a higher limit would bring more of them to a problem, for as much more memory in each of the streams.
         .max_header_list_size(u32::try_from(2 * limits::HEADER_BYTES_MAX).unwrap_or(u32::MAX));
     builder
 }

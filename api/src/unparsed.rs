@@ -3,6 +3,10 @@
 //!
 //! Only what is written while no answer of ours is open is hyper's own: an answer is open from the moment its request is
 //! handed over until it was flushed after the end of its body. So nothing that a client put into a body can be taken for one.
+//! Nor is a refusal missed: hyper reads the next head only when the answer before it was flushed, or never when that one
+//! ends the connection, so what is pipelined behind an answer is refused after it.
+//!
+//! What ends without any answer stays so: a header that does not come in time. HTTP/2 is not read here; see `server`.
 
 use std::{
     fmt, io,

@@ -242,6 +242,58 @@ async fn what_looks_like_a_refusal_in_an_answer_of_ours_is_left_alone() {
     for _ in 0..2 {
         assert!(read_answer(&mut stream).await.text() == log);
     }
-    assert_eq!(read_answer(&mut stream).await.status, 400);
+    read_answer(&mut stream).await.problem(400, "bad_request");
+    api.finish().await;
+}
+
+/// Everything that is said to `bytes`, sent at once, until the connection ends.
+async fn said_to(api: &Fixture, bytes: &str) -> String {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap(); // so that large answers wait
+    let mut stream = socket.connect(api.client.address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    let reading = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said);
+    tokio::time::timeout(DEADLINE, reading).await.expect("the connection ends").unwrap();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// However many answers are before it, in whatever form, and however long they take to be sent.
+#[tokio::test]
+async fn what_is_no_request_behind_answers_that_are_under_way_is_answered_with_a_problem_after_them() {
+    let api = Fixture::start().await;
+    let job = api.queued_job().await;
+    let log = "x".repeat(900_000);
+    api.end(&api.claim(Queue::Execute).await, Finish { log: log.into_bytes(), ..success() }).await;
+    let head = |line: String, fields: &str| format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    let of_job = |path: &str| head(format!("GET /jobs/{}{path}", id(&job)), "");
+    let create = |fields: &str| {
+        head("POST /workflows".to_owned(), &format!("Content-Type: application/json\r\n{fields}"))
+    };
+    let body = "{\"description\":\"d\"}";
+    for (request, status, times) in [
+        (of_job("/logs"), 200, 6),
+        (of_job("/events"), 200, 3),
+        (of_job(""), 200, 40),
+        (head("HEAD /jobs".to_owned(), ""), 200, 40),
+        (head("GET /nothing".to_owned(), ""), 404, 40),
+        (create("Content-Length: 19\r\n") + body, 202, 10),
+        (create("Transfer-Encoding: chunked\r\n") + "13\r\n" + body + "\r\n0\r\n\r\n", 202, 10),
+        (create("Expect: 100-continue\r\nContent-Length: 19\r\n") + body, 202, 10),
+    ] {
+        for (garbage, refusal, code) in [
+            ("GARBAGE\r\n\r\n".to_owned(), 400, "bad_request"),
+            (head("GET /jobs".to_owned(), &"X: a\r\n".repeat(150)), 431, "header_too_large"),
+        ] {
+            let said = said_to(&api, &(request.repeat(times) + &garbage)).await;
+            let (answers, last) = said.split_at(said.rfind("HTTP/1.1 ").unwrap());
+            assert_eq!(answers.matches(&format!("HTTP/1.1 {status} ")).count(), times, "{request}: {said}");
+            assert!(last.starts_with(&format!("HTTP/1.1 {refusal} ")), "{request}: {last}");
+            let (head, body) = last.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains("\r\ncontent-type: application/problem+json\r\n"), "{request}: {last}");
+            let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!((&problem["code"], &problem["status"]), (&json!(code), &json!(refusal)), "{last}");
+        }
+    }
     api.finish().await;
 }
