@@ -7,10 +7,12 @@ use reqwest::{Body, Method};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tests::client::Answer;
+use tests::client::{Answer, Client};
 use tests::stack::{Stack, id};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinHandle;
+
+use crate::tenants::ask;
 
 /// Memory a process has taken for data; pages of its own file are the kernel's to keep or drop.
 fn memory_bytes(pid: i32) -> u64 {
@@ -35,12 +37,16 @@ fn form(name: &str, content: Vec<Vec<u8>>) -> (String, Vec<Vec<u8>>) {
 }
 
 async fn upload(stack: &Stack, name: &str, content: &[u8], key: Option<&str>) -> Answer {
+    upload_as(stack.client(), name, content, key).await
+}
+
+async fn upload_as(client: &Client, name: &str, content: &[u8], key: Option<&str>) -> Answer {
     let (kind, pieces) = form(name, vec![content.to_vec()]);
-    let mut request = stack.client().request(Method::POST, "/files").header("content-type", kind);
+    let mut request = client.request(Method::POST, "/files").header("content-type", kind);
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
-    stack.client().send(request.body(pieces.concat())).await
+    client.send(request.body(pieces.concat())).await
 }
 
 /// Asks for a file until it is not being read any more.
@@ -228,6 +234,10 @@ struct Begun {
 
 impl Begun {
     async fn under(stack: &Stack, key: &str) -> Self {
+        Self::of(stack, stack.client(), key).await
+    }
+
+    async fn of(stack: &Stack, client: &Client, key: &str) -> Self {
         let (kind, mut all) = form("a.txt", vec![vec![b'x'; MIB]]);
         let end = all.pop().expect("a form has an end");
         let (pieces, mut sent) = mpsc::unbounded_channel();
@@ -236,10 +246,10 @@ impl Begun {
         }
         let body = futures_util::stream::poll_fn(move |context| sent.poll_recv(context));
         let body = Body::wrap_stream(body.map(Ok::<_, std::io::Error>));
-        let request = stack.client().request(Method::POST, "/files").header("content-type", kind);
+        let request = client.request(Method::POST, "/files").header("content-type", kind);
         let request = request.header("idempotency-key", key).body(body);
         stack.paradigm.arrivals().clear();
-        let client = stack.client().clone();
+        let client = client.clone();
         let answer = tokio::spawn(async move { client.try_send(request).await });
         stack.paradigm.arrivals().wait_for(1).await;
         Self { end, pieces, answer }
@@ -300,5 +310,58 @@ async fn an_upload_that_broke_off_or_whose_api_died_may_be_repeated_under_its_ke
     assert_eq!(made.header("idempotent-replayed"), None, "nothing had been made");
     made.expect(201);
     assert_eq!(stack.paradigm.documents().len(), 2);
+    stack.finish().await;
+}
+
+/// Whatever one account uploads, begins to upload or has, the other waits for nothing, is refused nothing and learns nothing.
+#[tokio::test]
+async fn the_same_idempotency_key_of_two_tenants_names_two_files_and_neither_reaches_the_others() {
+    let stack = Stack::builder().tenants().start().await;
+    let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
+    for tenant in ["alice", "bob"] {
+        let granted = json!({"operator_credentials": true});
+        let path = format!("/tenants/{tenant}");
+        ask(stack.client(), "PUT", &path, Some(&granted)).await.expect(200);
+    }
+    let begun = Begun::of(&stack, &alice, "one").await;
+    let other = upload_as(&bob, "b.txt", b"bobs", Some("one")).await;
+    let (alices, bobs) = (begun.finish().await, other);
+    let (same, again) = (
+        upload_as(&alice, "a.txt", b"same", Some("two")).await,
+        upload_as(&bob, "a.txt", b"same", Some("two")).await,
+    );
+    let made = [&alices, &bobs, &same, &again].map(|answer| {
+        assert_eq!(answer.header("idempotent-replayed"), None, "{}", answer.text);
+        id(&answer.expect(201))
+    });
+    assert_eq!(std::collections::BTreeSet::from(made.clone()).len(), 4, "{made:?}");
+    assert_eq!(stack.paradigm.documents().len(), 4);
+    // Each is told its own again, and what differs from its own is refused.
+    for (client, name, content, own) in
+        [(&alice, "a.txt", vec![b'x'; MIB], &made[0]), (&bob, "b.txt", b"bobs".to_vec(), &made[1])]
+    {
+        let told = upload_as(client, name, &content, Some("one")).await;
+        assert_eq!((&id(&told.expect(201)), told.header("idempotent-replayed")), (own, Some("true")));
+        upload_as(client, "c.txt", b"another", Some("one")).await.expect_problem(422);
+    }
+    // The file of the other is one that is not there, wherever it is named.
+    let workflow = crate::tenants::workflow(&bob).await;
+    let told = async |file: &str| {
+        let (path, run) = (format!("/files/{file}"), json!({"user_input": "", "file_ids": [file]}));
+        let execute = format!("/workflows/{workflow}/execute");
+        let mut told = Vec::new();
+        for (method, path, body) in
+            [("GET", &path, None), ("DELETE", &path, None), ("POST", &execute, Some(&run))]
+        {
+            let problem = ask(&bob, method, path, body).await.expect_problem(404);
+            told.push((problem["code"].clone(), problem["detail"].clone(), problem["errors"].clone()));
+        }
+        told
+    };
+    assert_eq!(
+        format!("{:?}", told(&made[0]).await).replace(&made[0], "4999"),
+        format!("{:?}", told("4999").await)
+    );
+    alice.get(&format!("/files/{}", made[0])).await.expect(200);
     stack.finish().await;
 }

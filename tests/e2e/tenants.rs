@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::client::{Answer, Client};
 use tests::fakes::Receiver;
-use tests::stack::{Stack, id};
+use tests::stack::{Stack, id, is_final};
 
 use crate::SEARCH;
 
@@ -15,7 +15,11 @@ pub async fn ask(client: &Client, method: &str, path: &str, body: Option<&Value>
 
 /// A workflow of this tenant that is ready.
 pub async fn workflow(client: &Client) -> String {
-    let body = json!({"description": "A program of the test", "code": SEARCH});
+    program(client, SEARCH).await
+}
+
+async fn program(client: &Client, code: &str) -> String {
+    let body = json!({"description": "A program of the test", "code": code});
     id(&client.post_and_wait("/workflows", &body, 30).await.expect(200))
 }
 
@@ -180,4 +184,75 @@ async fn a_tenants_own_key_asks_the_model_unless_the_operator_chose_to_stay_offl
         assert_eq!(asked > 0, provider == "anthropic");
         stack.finish().await;
     }
+}
+
+/// One who asks, and everything it asks for.
+struct Asking {
+    client: Client,
+    asks: Vec<(&'static str, String, Option<Value>)>,
+}
+
+impl Asking {
+    async fn of(stack: &Stack, tenant: &str) -> Self {
+        stack.tenant(tenant).await;
+        let all = json!({"tenant": tenant, "scopes": ["read", "write", "manage", "admin"]});
+        let key = stack.client().post("/keys", &all).await.expect(201);
+        let client = stack.client().with_key(key["secret"].as_str().expect("a secret is shown once"));
+        let workflow = format!("/workflows/{}", workflow(&client).await);
+        let (execute, run) = (format!("{workflow}/execute"), json!({"user_input": "contract"}));
+        let job = id(&client.post_and_wait(&execute, &run, 30).await.expect(200));
+        let code = Some(json!({"code": crate::ECHO}));
+        let asks = vec![
+            ("POST", "/workflows".to_owned(), Some(json!({"description": "d", "code": SEARCH}))),
+            ("POST", execute, Some(run)),
+            ("PUT", format!("{workflow}/code"), code),
+            ("POST", format!("/jobs/{job}/retry"), None),
+            ("POST", "/keys".to_owned(), Some(json!({"name": "one more"}))),
+            ("POST", format!("/keys/{}/rotate", id(&key)), Some(json!({}))),
+            ("POST", "/webhook-secret/rotate".to_owned(), Some(json!({}))),
+        ];
+        Self { client, asks }
+    }
+
+    /// Asks for all of it, each under a key of its own; what was made, and whether it was made before.
+    async fn ask(&self) -> Vec<(String, bool)> {
+        let mut made = Vec::new();
+        for (number, (method, path, body)) in self.asks.iter().enumerate() {
+            let request = self.client.request(Method::from_bytes(method.as_bytes()).expect("a method"), path);
+            let request = request.header("idempotency-key", format!("key-{number}"));
+            let answer = self.client.send(body.iter().fold(request, reqwest::RequestBuilder::json)).await;
+            assert!((200..300).contains(&answer.status), "{path}: {}", answer.text);
+            let object = answer.json();
+            let name = answer.header("operation-location").or(object["id"].as_str());
+            let name = name.or(object["secret"].as_str()).unwrap_or_else(|| panic!("no name: {object}"));
+            made.push((name.to_owned(), answer.header("idempotent-replayed") == Some("true")));
+        }
+        made
+    }
+}
+
+/// Two ask for the same under the same keys, and again: each is answered its own.
+#[tokio::test]
+async fn the_same_idempotency_key_of_two_tenants_names_two_things_whatever_is_made() {
+    let stack = Stack::builder().tenants().offline().start().await;
+    let (alice, bob) = (Asking::of(&stack, "alice").await, Asking::of(&stack, "bob").await);
+    let (of_alice, of_bob) = (alice.ask().await, bob.ask().await);
+    for (first, second) in of_alice.iter().zip(&of_bob) {
+        assert!(first.0 != second.0 && !first.1 && !second.1, "{first:?} {second:?}");
+    }
+    for (asking, made) in [(&alice, &of_alice), (&bob, &of_bob)] {
+        let before: Vec<(String, bool)> = made.iter().map(|(name, _)| (name.clone(), true)).collect();
+        assert_eq!(asking.ask().await, before);
+        for (job, _) in made.iter().filter(|(name, _)| name.starts_with("/jobs/")) {
+            let job = asking.client.get(&format!("{job}?wait=30")).await.expect(200);
+            assert!(is_final(&job), "{job:#}");
+        }
+    }
+    let keys = async |tenant: &str| {
+        let keys = stack.client().get(&format!("/keys?tenant={tenant}")).await.expect(200);
+        keys["data"].as_array().map(Vec::len)
+    };
+    // The one it began with, the one that asked, the one more, and the one in the place of the one that asked.
+    assert_eq!((keys("alice").await, keys("bob").await), (Some(4), Some(4)));
+    stack.finish().await;
 }
