@@ -154,3 +154,64 @@ async fn an_api_that_ends_sends_its_listeners_to_another_which_goes_on_where_the
     assert_eq!(seen, all_events(&stack, &job).await);
     stack.finish().await;
 }
+
+/// Prints before and after it waits for an answer, and more than an event tells at the end.
+const TELLS: &str = r#"
+async def execute_workflow(user_input: str) -> str:
+    print("erste Zeile é")
+    with step("Look"):
+        found = await paradigm_search(user_input)
+    print("x" * 5000)
+    return await chat_completion(found)
+"#;
+
+/// Steps, calls and printed text are told while the run lasts, and what it came to when it ends.
+#[tokio::test]
+async fn a_run_tells_its_steps_its_calls_and_what_it_prints_as_it_happens() {
+    let stack = Stack::builder().start().await;
+    let workflow = stack.workflow_from_code(TELLS).await;
+    stack.paradigm.withhold();
+    let job = stack::id(&stack.execute(&workflow, &json!({"user_input": "x"})).await.expect(202));
+    tests::events::until(stack.client(), &job, "log", 1).await;
+    tests::events::until(stack.client(), &job, "step.started", 1).await;
+    stack.paradigm.release();
+    let ended = stack.wait_job(&job).await;
+    assert_eq!(ended["status"], "succeeded", "{ended:#}");
+    let request = stack.client().request(reqwest::Method::GET, &format!("/jobs/{job}/events"));
+    let page = stack.client().send(request.header("accept", "application/json")).await.expect(200);
+    let all = page["data"].as_array().expect("a list");
+    let told = |kind: &str| -> Vec<&Value> {
+        all.iter().filter(|event| event["type"] == kind).map(|event| &event["data"]).collect()
+    };
+    let count = |kind: &str| told(kind).len();
+    for (kind, times) in [
+        ("job.queued", 1),
+        ("job.started", 1),
+        ("step.started", 1),
+        ("step.finished", 1),
+        ("job.succeeded", 1),
+    ] {
+        assert_eq!(count(kind), times, "{kind}: {page:#}");
+    }
+    assert_eq!((count("tool_call.started"), count("tool_call.finished")), (2, 2), "{page:#}");
+    let logs = told("log");
+    assert_eq!(logs[0], &json!({"text": "erste Zeile é\n", "cut": false}), "{page:#}");
+    assert!(logs[1]["cut"] == true && logs[1]["text"].as_str().map(str::len) == Some(1024), "{page:#}");
+    let log = stack.client().get(&format!("/jobs/{job}/logs")).await.text;
+    assert_eq!(log, format!("erste Zeile é\n{}\n", "x".repeat(5000)));
+    // The calls with what they cost, and the whole of it.
+    let steps = stack.client().get(&format!("/jobs/{job}/steps")).await.expect(200);
+    let [look, search, chat] = &steps["data"].as_array().expect("a list")[..] else { panic!("{steps:#}") };
+    assert_eq!((&look["title"], &search["tool"]), (&json!("Look"), &json!("paradigm_search")));
+    assert_eq!((&search["parent"], &search["arguments"]), (&look["seq"], &json!({"query": "x"})));
+    assert_eq!((&search["replayed"], &chat["tool"]), (&json!(false), &json!("chat_completion")));
+    assert!(chat["input_tokens"].as_u64() > Some(0) && chat["output_tokens"].as_u64() > Some(0), "{chat:#}");
+    let (begun, took) = (search["started_at"].as_str(), search["ms"].as_u64());
+    assert!(begun.is_some_and(|time| time.ends_with('Z')) && took.is_some(), "{search:#}");
+    for of_run in ["wall_ms", "max_rss_bytes", "tool_calls", "input_tokens", "output_tokens", "llm_requests"]
+    {
+        assert!(ended["usage"][of_run].as_u64() > Some(0), "{of_run}: {ended:#}");
+    }
+    assert!(ended["usage"]["cpu_ms"].is_u64(), "{ended:#}");
+    stack.finish().await;
+}

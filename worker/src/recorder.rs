@@ -367,7 +367,7 @@ impl Inner {
     }
 
     fn take_pending(&self) -> Progress {
-        mem::take(&mut self.lock().pending)
+        self.lock().take_pending()
     }
 
     /// Everything that waits to be written but printed text.

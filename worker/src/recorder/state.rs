@@ -1,8 +1,8 @@
 //! What an attempt knows of its job's record: the journal as it stands, and what waits to be written.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, mem};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use shared::{
     journal::{Entry, EntryKind, EntryState, Origin, call_key},
     store::Progress,
@@ -11,6 +11,11 @@ use shared::{
 
 use super::Inner;
 use crate::origin::RunOrigin;
+
+/// 100 events of printed text, of the 1,000 a job may have: tool calls and steps want theirs.
+const PRINTED_EVENTS_MAX: usize = 100;
+/// 1 KiB of text in each of them, a screenful: the log has all of it.
+const PRINTED_BYTES_MAX: usize = 1 << 10;
 
 #[derive(Default)]
 pub(super) struct State {
@@ -29,9 +34,24 @@ pub(super) struct State {
     /// Tokens set aside for calls under way.
     pub(super) aside: u64,
     pub(super) pending: Progress,
+    /// How many events told of printed text.
+    printed_events: usize,
 }
 
 impl State {
+    /// Everything that waits to be written, and an event for the printed text among it. `cut` in that: the log has more.
+    pub(super) fn take_pending(&mut self) -> Progress {
+        let mut progress = mem::take(&mut self.pending);
+        if !progress.log.is_empty() && self.printed_events < PRINTED_EVENTS_MAX {
+            self.printed_events += 1;
+            let told = &progress.log[..progress.log.len().min(PRINTED_BYTES_MAX)];
+            let cut = told.len() < progress.log.len() || self.printed_events == PRINTED_EVENTS_MAX;
+            let event = json!({ "text": String::from_utf8_lossy(told), "cut": cut });
+            progress.events.push(("log", event.to_string()));
+        }
+        progress
+    }
+
     pub(super) fn next_key(&mut self, tool: &str, arguments: &Map<String, Value>) -> String {
         let count = self.occurrences.entry(call_key(tool, arguments, 0)).or_insert(0);
         let key = call_key(tool, arguments, *count);
