@@ -256,3 +256,56 @@ async fn the_same_idempotency_key_of_two_tenants_names_two_things_whatever_is_ma
     assert_eq!((keys("alice").await, keys("bob").await), (Some(4), Some(4)));
     stack.finish().await;
 }
+
+/// How much runs at once and waits, and where runs may search, is each tenant's own, in every process.
+#[tokio::test]
+async fn what_the_operator_sets_for_a_tenant_holds_for_its_runs_and_for_nobody_elses() {
+    let stack = Stack::builder().tenants().start().await;
+    let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
+    let limits = json!({"running_max": 1, "queued_max": 2});
+    for (tenant, settings) in [
+        ("alice", json!({"operator_credentials": true, "workspaces": [5], "limits": limits})),
+        ("bob", json!({"operator_credentials": true, "workspaces": [7]})),
+    ] {
+        ask(stack.client(), "PUT", &format!("/tenants/{tenant}"), Some(&settings)).await.expect(200);
+    }
+    let search = |workspaces: &str| {
+        SEARCH.replace("(user_input)", &format!("(user_input, workspace_ids={workspaces})"))
+    };
+    let (of_alice, of_bob) =
+        (program(&alice, &search("[5, 7]")).await, program(&bob, &search("[5, 7]")).await);
+    let run = async |client: &Client, workflow: &str, input: &str| {
+        let body = json!({"user_input": input});
+        ask(client, "POST", &format!("/workflows/{workflow}/execute"), Some(&body)).await
+    };
+    let asked = || -> Vec<(String, Value)> {
+        let all = stack.paradigm.searches().all().into_iter();
+        all.map(|search| (search.query, search.body["workspace_ids"].clone())).collect()
+    };
+    stack.paradigm.withhold();
+    let mut jobs = Vec::new();
+    for input in ["first", "second", "third"] {
+        jobs.push((&alice, id(&run(&alice, &of_alice, input).await.expect(202))));
+        stack.paradigm.searches().wait_for(1).await;
+    }
+    let full = run(&alice, &of_alice, "fourth").await;
+    assert_eq!(full.expect_problem(429)["code"], "queue_full");
+    assert!(full.header("retry-after").is_some());
+    jobs.push((&bob, id(&run(&bob, &of_bob, "bobs").await.expect(202))));
+    stack.paradigm.searches().wait_for(2).await;
+    assert_eq!(asked(), [("first".to_owned(), json!([5])), ("bobs".to_owned(), json!([7]))]);
+    stack.paradigm.release();
+    for (client, job) in &jobs {
+        let job = client.get(&format!("/jobs/{job}?wait=30")).await.expect(200);
+        assert_eq!(job["status"], "succeeded", "{job:#}");
+    }
+    // Named alone, what is another's is nothing.
+    let foreign = program(&bob, &search("[5]")).await;
+    let job = id(&run(&bob, &foreign, "foreign").await.expect(202));
+    let job = bob.get(&format!("/jobs/{job}?wait=30")).await.expect(200);
+    assert_eq!(job["error"]["code"], "tool_error", "{job:#}");
+    let expected = ["first", "bobs", "second", "third"]
+        .map(|input| (input.to_owned(), json!([if input == "bobs" { 7 } else { 5 }])));
+    assert_eq!(asked(), expected);
+    stack.finish().await;
+}

@@ -1,10 +1,12 @@
 //! A request can be followed through the whole system: by its trace, and by the ids in the logs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::fakes::{Collector, Receiver};
 use tests::stack::{self, Stack};
 
-use crate::SEARCH;
+use crate::{ENDLESS, SEARCH};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -67,5 +69,63 @@ async fn a_trace_goes_from_the_request_through_the_queue_to_the_cell_its_tools_a
         (&line["tenant"], &line["status"], &line["route"]),
         (&json!("default"), &json!(422), &json!("/jobs"))
     );
+    stack.finish().await;
+}
+
+/// Searches, and asks the model.
+const ASKS: &str = "async def execute_workflow(user_input: str) -> str:
+    return await chat_completion(await paradigm_search(user_input))
+";
+/// 200 ms between two looks: a worker tells its counts every few seconds, and nobody of it.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Workers have no port: what they count is told by the api.
+#[tokio::test]
+async fn what_workers_did_is_in_the_metrics_of_the_api() {
+    let stack = Stack::builder().start().await;
+    let receiver = Receiver::start().await;
+    let workflow = stack.workflow_from_code(ASKS).await;
+    let body = json!({"user_input": "canary input", "callback_url": receiver.url("/hook")});
+    stack.execute(&workflow, &body).await.expect(202);
+    receiver.delivery(1).await;
+    let endless = stack.workflow_from_code(ENDLESS).await;
+    let job = stack.execute(&endless, &json!({"user_input": "", "timeout_ms": 200})).await.expect(202);
+    stack.wait_job(&stack::id(&job)).await;
+    let expected = [
+        "wf_jobs_finished_total{queue=\"execute\",status=\"succeeded\",code=\"\"} 1",
+        "wf_jobs_finished_total{queue=\"execute\",status=\"failed\",code=\"timeout\"} 1",
+        "wf_jobs_finished_total{queue=\"generate\",status=\"succeeded\",code=\"\"} 2",
+        "wf_attempts_total{queue=\"execute\"} 2",
+        "wf_job_wait_seconds_count{queue=\"execute\"} 2",
+        "wf_job_duration_seconds_count{queue=\"execute\"} 2",
+        "wf_queue_jobs{queue=\"execute\",state=\"queued\"} 0",
+        "wf_queue_jobs{queue=\"execute\",state=\"running\"} 0",
+        "wf_tool_calls_total{tool=\"paradigm_search\",outcome=\"ok\"} 1",
+        "wf_tool_calls_total{tool=\"chat_completion\",outcome=\"ok\"} 1",
+        "wf_tool_call_seconds_count{tool=\"paradigm_search\"} 1",
+        "wf_tokens_total{purpose=\"chat\",direction=\"input\"} ",
+        "wf_tokens_total{purpose=\"chat\",direction=\"output\"} ",
+        "wf_deliveries_total{outcome=\"delivered\"} 1",
+        "wf_delivery_seconds_count 1",
+        "wf_worker_info{",
+        "wf_worker_cells{",
+        "wf_http_requests_total{method=\"POST\",route=\"/workflows/{id}/execute\",status=\"202\"} 2",
+    ];
+    let told = async {
+        loop {
+            let text = stack.client().get("/metrics").await.text;
+            let missing: Vec<&&str> = expected
+                .iter()
+                .filter(|series| !text.lines().any(|line| line.starts_with(**series)))
+                .collect();
+            if missing.is_empty() {
+                return text;
+            }
+            println!("still missing: {missing:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let text = tokio::time::timeout(tests::DEADLINE, told).await.expect("everything is told");
+    assert!(!text.contains("canary") && stack.canaries.found_in(text.as_bytes()).is_none(), "{text}");
     stack.finish().await;
 }

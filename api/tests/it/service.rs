@@ -57,6 +57,21 @@ async fn health_is_told_also_while_the_store_is_away() {
     api.redis.stop();
     let health = api.client.get("/healthz").await.expect(200);
     assert_eq!((&health["status"], &health["store"]), (&json!("ok"), &json!("unavailable")));
+    // Who could not be served meanwhile is counted, and told when it is back.
+    api.client.get("/jobs").await.problem(503, "store_unavailable");
+    api.redis.restart().await;
+    let told = async {
+        loop {
+            let metrics = api.client.get("/metrics").await;
+            if metrics.status == 200 {
+                return metrics.text();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let told = tokio::time::timeout(crate::client::DEADLINE, told).await.expect("the store is found again");
+    let errors = told.lines().find_map(|line| line.strip_prefix("wf_store_errors_total{process=\"api\"} "));
+    assert!(errors.and_then(|count| count.parse::<f64>().ok()) >= Some(1.0), "{told}");
     api.finish().await;
 }
 
