@@ -3,7 +3,7 @@
 //! A worker that is killed leaves its folder behind; the next one to start removes it. Whose owner lives is known by a
 //! lock that ends with the process, whatever its number and whichever container it is in.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -25,13 +25,20 @@ impl WorkRoot {
     /// Makes one below `parent` and removes those that dead workers left there.
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
         sweep(parent);
-        // Cells of other users must be able to pass through to their own folder, and to look at nothing.
-        let mode = Permissions::from_mode(0o711);
-        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(parent)?;
-        let owner = File::create(folder.path().join(LOCK))?;
-        owner.set_permissions(Permissions::from_mode(0o600))?;
-        owner.try_lock()?;
-        Ok(Self { folder, _owner: owner })
+        loop {
+            // Cells of other users must be able to pass through to their own folder, and to look at nothing.
+            let mode = Permissions::from_mode(0o711);
+            let folder = tempfile::Builder::new().prefix(PREFIX).permissions(mode).tempdir_in(parent)?;
+            let lock = folder.path().join(LOCK);
+            let owner = File::create(&lock)?;
+            owner.set_permissions(Permissions::from_mode(0o600))?;
+            // Another worker's sweep may have come before the lock: then the folder is gone, or is in a moment.
+            match owner.try_lock() {
+                Ok(()) if lock.exists() => return Ok(Self { folder, _owner: owner }),
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -76,5 +83,21 @@ mod tests {
         let gone = living.path().to_owned();
         drop(living);
         assert!(!gone.exists());
+    }
+
+    /// Each sweeps while the others are between making their folder and locking it.
+    #[test]
+    fn workers_that_start_together_do_not_take_each_others_folders_for_a_dead_ones() {
+        let parent = tempfile::tempdir().expect("a folder");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let root = WorkRoot::new(parent.path()).expect("a folder");
+                        fs::create_dir(root.path().join("7")).expect("it is there");
+                    }
+                });
+            }
+        });
     }
 }
