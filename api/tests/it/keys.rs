@@ -90,7 +90,7 @@ async fn a_rotated_key_stays_good_for_as_long_as_asked() {
 #[tokio::test]
 async fn an_expired_key_is_unknown() {
     let api = Fixture::with_keys(&[]).await;
-    let body = json!({"tenant": "acme", "expires_in_ms": 2_000});
+    let body = json!({"tenant": "acme", "expires_in_ms": 5_000}); // used once before, however slowly
     let key = api.operator("POST", "/keys", Some(&body)).await.expect(201);
     assert!(key["expires_at"].is_string());
     let secret = text(&key, "secret");
@@ -147,9 +147,13 @@ async fn who_guesses_is_made_to_wait_and_who_knows_is_not() {
     let known = api.key_of("acme").await;
     let mut wrong = known.clone();
     wrong.replace_range(40..41, if known.as_bytes()[40] == b'0' { "1" } else { "0" });
-    for _ in 0..20 {
-        api.client.with_key(&wrong, "GET", "/jobs", None).await.problem(401, "unauthorized");
+    // Twenty, and one more for each 3 s that the guessing takes.
+    let (began, mut guessed) = (std::time::Instant::now(), 0);
+    while api.client.with_key(&wrong, "GET", "/jobs", None).await.status == 401 {
+        guessed += 1;
+        assert!(guessed <= 20 + began.elapsed().as_secs() / 3, "{guessed} in {:?}", began.elapsed());
     }
+    assert!(guessed >= 20, "{guessed}");
     let refused = api.client.with_key("guess", "GET", "/jobs", None).await;
     refused.problem(429, "rate_limited");
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
