@@ -1,13 +1,13 @@
 //! A Redis Cluster of three nodes on this machine, each with a third of the slots and an append-only file as shipped.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use rustix::process::Signal;
 
+use crate::ports::free_port;
 use crate::process::{Process, Program};
 
 /// The slots of a cluster.
@@ -129,7 +129,7 @@ async fn asked(node: &mut MultiplexedConnection, command: &[&str]) {
 impl Node {
     async fn start(folder: &Path) -> Self {
         std::fs::create_dir_all(folder).expect("the folder of a node can be made");
-        let (port, bus) = free_ports();
+        let (port, bus) = (free_port(), free_port());
         let (port_text, bus_text) = (port.to_string(), bus.to_string());
         let folder_text = folder.display().to_string();
         let arguments = [
@@ -157,12 +157,4 @@ impl Node {
     fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
-}
-
-/// Two ports nobody listens on: the node's and its bus's. Redis cannot be told to take any.
-fn free_ports() -> (u16, u16) {
-    let any = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (one, other) = (any(), any());
-    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
-    (port(&one), port(&other))
 }

@@ -15,6 +15,8 @@ pub mod client;
 pub mod cluster;
 pub mod events;
 pub mod fakes;
+#[path = "../../shared/tests/queue/ports.rs"]
+mod ports;
 pub mod process;
 pub mod proxy;
 pub mod published;

@@ -1,7 +1,6 @@
 //! Three nodes of a Redis Cluster in the place of the one server: the tests see the first, as every process does.
 
 use std::{
-    net::TcpListener,
     process::Command,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
@@ -9,7 +8,7 @@ use std::{
 
 use shared::store::Shard;
 
-use crate::node;
+use crate::{node, ports::free_port};
 
 /// The slots of a cluster, in three equal parts as `redis-cli --cluster create` gives them out.
 const SLOTS: usize = 16_384;
@@ -87,16 +86,8 @@ fn url(port: u16) -> String {
 }
 
 fn start_node(options: &[&str]) -> Node {
-    let (own, bus) = free_ports();
+    let (own, bus) = (free_port(), free_port());
     let (own_text, bus_text) = (own.to_string(), bus.to_string());
     let cluster = ["--port", &own_text, "--cluster-enabled", "yes", "--cluster-port", &bus_text];
     Node { port: own, bus, _server: node::RedisServer::start(&[&cluster, options].concat()) }
-}
-
-/// Two ports nobody listens on: Redis cannot be told to take any.
-fn free_ports() -> (u16, u16) {
-    let any = || TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (one, other) = (any(), any());
-    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
-    (port(&one), port(&other))
 }

@@ -19,6 +19,7 @@ mod model;
 #[path = "redis_server.rs"]
 #[expect(dead_code, reason = "a node is not killed here")]
 mod node;
+mod ports;
 #[path = "cluster_server.rs"]
 mod redis_server;
 mod retry_later;
