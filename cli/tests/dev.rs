@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -85,6 +85,19 @@ impl Wf {
         self.process.wait().unwrap()
     }
 
+    /// The same, once they are so many: what a child starts comes when it comes.
+    fn family_of(&self, many: usize) -> Vec<Pid> {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let family = self.family();
+            if family.len() >= many {
+                return family;
+            }
+            assert!(Instant::now() < until, "{many} processes, not {family:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Its children and theirs.
     fn family(&self) -> Vec<Pid> {
         let mut family = vec![Pid::from_child(&self.process)];
@@ -147,8 +160,7 @@ fn ctrl_c_and_sigterm_leave_nothing_but_the_data() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut wf = programs.wf_dev(&data, &[]);
         wf.until_ready();
-        let family = wf.family();
-        assert!(family.len() >= 5, "redis, api, worker, and what the worker started: {family:?}");
+        let family = wf.family_of(5); // redis, api, worker, and the two that the worker started
         wf.signal(signal);
         assert!(wf.ended().success(), "{signal:?}: {}", wf.stderr());
         assert!(family.into_iter().all(gone));

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::process::{Process, Program};
-use tests::stack::Stack;
+use tests::stack::{self, Stack};
 use tests::{DEADLINE, binaries, process};
 use tokio::process::Command;
 
@@ -48,9 +48,11 @@ async fn the_demo_prints_three_answered_questions_and_leaves_nothing() {
     tokio::task::spawn_blocking(binaries::directory).await.expect("the programs compile");
     let folder = tempfile::Builder::new().prefix("wf-e2e-demo-").tempdir().expect("a temporary folder");
     let documents = binaries::repository().join("examples/documents").display().to_string();
+    let machine = stack::machine().await;
     let began = Instant::now();
     let output = wf(folder.path(), &BTreeMap::from([("SEARCH_DOCUMENTS", documents)]), &["demo"]).await;
     let (text, took) = (out(&output), began.elapsed());
+    drop(machine);
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     let questions = text.lines().filter(|line| line.trim_start().starts_with("Question: "));
     // Each answer names the document it is from.
@@ -61,7 +63,9 @@ async fn the_demo_prints_three_answered_questions_and_leaves_nothing() {
     assert!(took < DEMO_MAX, "{took:?}");
     let marker = folder.path().display().to_string();
     let left: Vec<_> = process::sightings().into_iter().filter(|seen| mentions(seen.pid, &marker)).collect();
-    assert!(left.is_empty(), "{left:?}");
+    // What was killed at the end may be on its way out of the kernel.
+    let alive: Vec<_> = left.iter().filter_map(|seen| process::wait_gone(seen).err()).collect();
+    assert!(alive.is_empty(), "{alive:?}");
     let files: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder").flatten().collect();
     assert!(files.is_empty(), "{files:?}");
 }

@@ -63,6 +63,11 @@ enum Share {
     Shared { _guard: RwLockReadGuard<'static, ()> },
 }
 
+/// The whole machine, without any stack, while this is held: for tests that measure what they start themselves.
+pub async fn machine() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().await
+}
+
 impl Share {
     async fn take(alone: bool) -> Self {
         if alone {
