@@ -258,10 +258,11 @@ async fn an_expired_job_says_what_it_waited_for() {
         assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("expired")), "{job:#}");
         job["error"]["message"].as_str().expect("a message").to_owned()
     };
-    let running = expire(&stack, 1500).await;
+    // Time enough to begin before it is over, and for the second one to lose its worker's lease as well.
+    let running = expire(&stack, 4000).await;
     let told = message(&stack.wait_job(&running).await);
     assert!(told.contains("while it was running"), "{told}");
-    let again = expire(&stack, 3000).await;
+    let again = expire(&stack, 8000).await;
     events::until(stack.client(), &again, "job.started", 1).await;
     stack.signal_worker(0, Signal::KILL);
     let told = message(&stack.wait_job(&again).await);

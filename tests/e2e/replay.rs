@@ -248,9 +248,9 @@ async def execute_workflow(user_input):
     let asked = asked(&stack);
     let times = asked.keys().filter(|question| question.starts_with("at ")).count();
     assert_eq!((times, asked["first"], asked["later 4"], asked["last"]), (2, 1, 1, 2), "{asked:#?}");
-    // Held up once where the ways part, and not at each call after that.
+    // Held up for a second where the ways part, and not at each of the seven calls from there on.
     let wall_ms = ended["usage"]["wall_ms"].as_u64().expect("a number");
-    assert!(wall_ms < 3000, "{ended:#}");
+    assert!(wall_ms < 6000, "{ended:#}");
     stack.finish().await;
 }
 
@@ -291,8 +291,9 @@ async def execute_workflow(user_input):
 async fn what_failed_because_the_attempt_died_is_not_an_answer() {
     let mut stack = builder().env("WORKER_DRAIN_MS", "0").start().await;
     let workflow = stack.workflow_from_code(crate::SEARCH).await;
-    // The provider is in trouble when the first worker is told to go: the trouble is not recorded as the answer.
-    let busy = Fault::Status(axum::http::StatusCode::SERVICE_UNAVAILABLE, Some(1));
+    // The provider is in trouble when the first worker is told to go, which would ask again only much later: the
+    // trouble is not recorded as the answer.
+    let busy = Fault::Status(axum::http::StatusCode::SERVICE_UNAVAILABLE, Some(30));
     stack.paradigm.fail("question", 1, busy);
     let job = begin(&stack, &workflow, "question").await;
     stack.paradigm.searches().wait_for(1).await;

@@ -41,6 +41,7 @@ async fn a_wait_that_ends_before_the_job_shows_the_job_as_it_is() {
     let answer = stack.client().post_and_wait(&path, &json!({"user_input": "x"}), 1).await;
     let job = answer.expect(202);
     assert!(answer.header("retry-after").is_some());
+    stack.paradigm.searches().wait_for(1).await;
     let now = stack.client().get(&format!("/jobs/{}?wait=1", stack::id(&job))).await.expect(200);
     assert_eq!(now["status"], "running", "{now:#}");
     stack.paradigm.release();
