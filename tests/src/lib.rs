@@ -13,6 +13,8 @@ pub mod cases;
 pub mod chaos;
 pub mod client;
 pub mod cluster;
+#[path = "../../shared/tests/queue/day.rs"]
+mod day;
 pub mod events;
 pub mod fakes;
 #[path = "../../shared/tests/queue/ports.rs"]

@@ -23,6 +23,7 @@ use crate::binaries;
 use crate::canary::Canaries;
 use crate::client::{Answer, Client};
 use crate::cluster::Cluster;
+use crate::day;
 use crate::fakes::{AnthropicFake, ParadigmFake};
 use crate::process::{self, Process, Program, Sighting};
 use crate::proxy::Target;
@@ -129,6 +130,7 @@ impl Builder {
     /// Builds the programs if they are stale, starts everything, and waits until the api is ready.
     pub async fn start(mut self) -> Stack {
         tokio::task::spawn_blocking(binaries::directory).await.expect("the programs compile");
+        day::well_within().await;
         let share = Share::take(self.alone).await;
         let folder = tempfile::Builder::new().prefix("wf-e2e-").tempdir().expect("a temporary folder");
         for name in ["tmp", "home"] {

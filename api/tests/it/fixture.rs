@@ -18,6 +18,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Answer, Client, DEADLINE};
+use crate::day;
 
 /// 32 bytes in base64.
 pub const SECRETS_KEY: &str = "c2VjcmV0cyBrZXkgb2YgdGhlIGFwaSdzIHRlc3RzISE=";
@@ -136,6 +137,16 @@ impl Another {
     }
 }
 
+/// A store that needs longer than a moment for its first answer makes an api that is not ready, and will be.
+async fn until_ready(client: &Client) {
+    let ready = async {
+        while client.get("/readyz").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, ready).await.expect("the api is ready");
+}
+
 fn config(url: &str, settings: &[(&str, &str)]) -> Config {
     let all = [&[("REDIS_URL", url), ("SECRETS_KEY", SECRETS_KEY)], settings].concat();
     let vars = Vars::new(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -160,6 +171,7 @@ impl Fixture {
 
     /// With more settings.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
+        day::well_within().await;
         let redis = Redis::start().await;
         let config = config(&redis.url(), settings);
         let shards = Shards::new(&config.store).unwrap();
@@ -169,7 +181,7 @@ impl Fixture {
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(api::serve(listener, config, shutdown.clone()));
         let fixture = Self { client, store, shards, shutdown, redis, served };
-        fixture.client.get("/readyz").await.expect(200);
+        until_ready(&fixture.client).await;
         fixture
     }
 
@@ -180,7 +192,7 @@ impl Fixture {
         let shutdown = CancellationToken::new();
         let config = config(&self.redis.url(), settings);
         let served = tokio::spawn(api::serve(listener, config, shutdown.clone()));
-        client.get("/readyz").await.expect(200);
+        until_ready(&client).await;
         Another { client, shutdown, served }
     }
 

@@ -5,6 +5,8 @@
 mod accepted;
 mod client;
 mod credentials;
+#[path = "../../../shared/tests/queue/day.rs"]
+mod day;
 mod edge;
 mod events;
 mod fixture;

@@ -14,6 +14,7 @@ use shared::{
 use crate::{
     floor::{Floor, Worker, submit_many, wait_until},
     ground::{Ground, execute, new_version, ready, succeeded, tenant},
+    machine,
 };
 
 async fn fill(ground: &Ground, tenant: &TenantId, workflow: WorkflowId, jobs: usize) -> Vec<EntryId> {
@@ -198,6 +199,7 @@ async fn delays(ground: &Ground, floor: &mut Floor, tenant: &TenantId, jobs: usi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_tenants_job_starts_at_once_beside_five_thousand_short_ones() {
+    machine::alone();
     let (ground, mut floor) = (Ground::new().await, Floor::open());
     let (large, small) = (tenant("large"), tenant("small"));
     let workflow = ground.workflow(&large).await;
@@ -217,6 +219,7 @@ async fn another_tenants_job_starts_at_once_beside_five_thousand_short_ones() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_tenants_job_starts_at_once_though_long_runs_fill_every_slot() {
+    machine::alone();
     let (ground, mut floor) = (Ground::new().await, Floor::closed());
     let large = tenant("large");
     let workflow = ground.workflow(&large).await;
@@ -243,6 +246,7 @@ async fn another_tenants_job_starts_at_once_though_long_runs_fill_every_slot() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_wake_up_is_missed_when_slots_and_jobs_come_and_go_at_once() {
+    machine::alone();
     let (ground, mut floor) = (Ground::new().await, Floor::open());
     let workers = ["one", "two"].map(|name| Worker::keeping(ground.another_store(), name, 1, 1, &floor));
     // Jobs end at once, so slots become free at any moment of the submits, and workers wait now for any work and now

@@ -16,7 +16,7 @@ use shared::{
     workflow::Source,
 };
 
-use crate::redis_server::RedisServer;
+use crate::{day, machine, redis_server::RedisServer};
 
 static SHARDS: AtomicU16 = AtomicU16::new(0);
 
@@ -46,6 +46,8 @@ impl Ground {
     }
 
     async fn standing(server: Arc<RedisServer>, config: StoreConfig) -> Self {
+        day::well_within().await;
+        machine::share();
         let store = Store::new(&config).expect("a valid address");
         let client = redis::Client::open(server.url_of(config.shard)).expect("a valid address");
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));

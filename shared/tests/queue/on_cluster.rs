@@ -9,12 +9,14 @@ mod attempt;
 mod cancel;
 mod claim;
 mod crash;
+mod day;
 mod events;
 mod fairness;
 mod finish;
 mod floor;
 #[expect(dead_code, reason = "some is used by the other tests only")]
 mod ground;
+mod machine;
 mod model;
 #[path = "redis_server.rs"]
 #[expect(dead_code, reason = "a node is not killed here")]

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     floor::{DEADLINE, Floor, Worker, submit_many, wait_final},
     ground::{Ground, tenant},
+    machine,
     proxy::Proxy,
     redis_server::RedisServer,
 };
@@ -56,6 +57,7 @@ async fn a_worker_survives_a_redis_that_is_killed_and_started_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_three_leases_starts_no_second_attempt() {
+    machine::alone();
     let lease = Duration::from_millis(600);
     let ground = Ground::on(Arc::new(RedisServer::start(&AOF)), lease).await;
     let (acme, mut floor) = (tenant("acme"), Floor::closed());
@@ -93,6 +95,7 @@ async fn an_outage_of_three_leases_starts_no_second_attempt() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outages_shorter_than_half_a_lease_lose_no_lease_either() {
+    machine::alone();
     // Such a gap may be too short to be noticed: then the leases must be renewed in time.
     let lease = Duration::from_millis(1500);
     let ground = Ground::on(Arc::new(RedisServer::start(&AOF)), lease).await;
@@ -118,6 +121,7 @@ async fn outages_shorter_than_half_a_lease_lose_no_lease_either() {
 
 #[tokio::test]
 async fn a_connection_over_tcp_that_is_cut_is_made_again() {
+    machine::alone();
     let ground = Ground::new().await;
     let proxy = Proxy::to(ground.server.socket()).await;
     let mut config = ground.config.clone();

@@ -10,6 +10,7 @@ use shared::{
 use crate::{
     floor::{Floor, Worker, submit_many, wait_until},
     ground::{Ground, execute, tenant},
+    machine,
     redis_server::RedisServer,
 };
 
@@ -76,6 +77,7 @@ async fn a_slot_that_is_kept_serves_the_first_job_of_a_tenant_on_any_shard() {
 
 #[tokio::test]
 async fn a_shard_that_is_away_does_not_hold_up_another() {
+    machine::alone();
     let (here, away) = (on_a_server_of_its_own().await, on_a_server_of_its_own().await);
     let (acme, mut floor) = (tenant("acme"), Floor::open());
     let workflow = here.workflow(&acme).await;

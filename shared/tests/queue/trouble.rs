@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     floor::{DEADLINE, Floor, Worker, wait_final},
     ground::{Ground, execute, succeeded, tenant},
+    machine,
     proxy::Proxy,
     redis_server::RedisServer,
 };
@@ -147,6 +148,7 @@ async fn jobs_pass_through(ground: &Ground, trouble: &[&str], every: Duration) -
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_killed_in_the_middle_of_commands_lose_and_double_nothing() {
+    machine::alone();
     let ground = Ground::on(Arc::new(RedisServer::start(&AOF)), Duration::from_secs(2)).await;
     let kill = ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"];
     let (times, refused) = jobs_pass_through(&ground, &kill, Duration::from_millis(15)).await;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     floor::{Floor, Worker, consumer, submit_many, wait_final, wait_until},
     ground::{Ground, execute, tenant},
+    machine,
     redis_server::RedisServer,
 };
 
@@ -50,6 +51,7 @@ async fn a_worker_holds_exactly_as_many_jobs_as_it_has_slots() {
 
 #[tokio::test]
 async fn what_was_claimed_and_not_started_is_handed_back_at_once() {
+    machine::alone();
     for told_by in ["the consumer's shutdown", "apalis"] {
         let (ground, acme) = (Ground::new().await, tenant("acme"));
         let workflow = ground.workflow(&acme).await;
@@ -101,6 +103,7 @@ async fn a_backend_that_is_dropped_claims_no_more_and_hands_back_what_it_held() 
 
 #[tokio::test]
 async fn a_worker_that_ends_hands_its_runs_to_another_within_a_second() {
+    machine::alone();
     let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::closed());
     let workflow = ground.workflow(&acme).await;
     let first = Worker::start(ground.another_store(), "first", 4, &floor);
@@ -126,6 +129,7 @@ async fn a_worker_that_ends_hands_its_runs_to_another_within_a_second() {
 
 #[tokio::test]
 async fn an_idle_worker_starts_a_job_without_a_poll_interval() {
+    machine::alone();
     let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::open());
     let workflow = ground.workflow(&acme).await;
     let worker = Worker::start(ground.another_store(), "w", 4, &floor);
@@ -203,6 +207,7 @@ async fn finals(ground: &Ground) -> i64 {
 
 #[tokio::test]
 async fn a_crashed_workers_jobs_run_again_after_a_lease_as_the_second_attempt() {
+    machine::alone();
     let lease = Duration::from_millis(1000);
     let ground = Ground::on(RedisServer::shared(), lease).await;
     let (acme, mut floor) = (tenant("acme"), Floor::closed());
@@ -269,6 +274,7 @@ async fn a_worker_that_may_not_claim_leaves_jobs_alone_until_it_may_again() {
 
 #[tokio::test]
 async fn a_cancel_reaches_a_running_attempt_long_before_its_lease_is_renewed() {
+    machine::alone();
     let (ground, acme, mut floor) = (Ground::new().await, tenant("acme"), Floor::closed());
     let workflow = ground.workflow(&acme).await;
     let (hub, _) = Hub::for_events(ground.store.clone(), CancellationToken::new());

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     floor::{DEADLINE, Floor, Worker, submit_many, wait_final},
     ground::{Ground, execute, tenant},
+    machine,
     preload::World,
     redis_server::RedisServer,
 };
@@ -29,6 +30,7 @@ fn before(world: &World) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_steps_an_hour_either_way_under_a_hundred_runs_starts_none_again_and_kills_none() {
     const RUNS: usize = 100;
+    machine::alone();
     let (world, lease) = (World::default(), Duration::from_millis(1000));
     let server = Arc::new(RedisServer::start_after(&before(&world), &[]));
     let ground = Ground::on(server, lease).await;
