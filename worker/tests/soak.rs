@@ -90,17 +90,23 @@ async fn runs(bench: &Arc<Bench>, count: usize) {
         .await;
 }
 
-/// Cells that are dying are not a leak: waits until the zygote has reaped all but those that wait for a run.
-async fn settled(bench: &Bench) -> Footprint {
+impl Footprint {
+    /// What is the same again once everything that was on its way out is out.
+    fn counted(&self) -> (usize, usize, usize, usize) {
+        (self.descriptors, self.processes, self.mounts, self.groups)
+    }
+}
+
+/// Cells that are dying are not a leak, nor are those that are not there yet: looks until `rest` has been so for half a
+/// second, or in vain for ten.
+async fn settled(bench: &Bench, rest: impl Fn(&Footprint) -> bool) -> Footprint {
     let deadline = Instant::now() + Duration::from_secs(10);
-    let mut last = footprint(bench);
+    let (mut last, mut same) = (footprint(bench), 0);
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let now = footprint(bench);
-        let same = (now.descriptors, now.processes, now.mounts)
-            == (last.descriptors, last.processes, last.mounts)
-            && now.groups == last.groups;
-        if same || Instant::now() > deadline {
+        same = if rest(&now) && now.counted() == last.counted() { same + 1 } else { 0 };
+        if same == 5 || Instant::now() > deadline {
             return now;
         }
         last = now;
@@ -116,15 +122,21 @@ const DYING_GROUPS_MAX: usize = 50;
 /// Runs so many programs, and asserts that they leave no more than the first hundred did.
 async fn leaves_nothing_behind(stages: &[usize], tier: Tier) {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let bench = Arc::new(Bench::start_with(|config| config.max_tier = tier).await);
+    let mut waiting = 0;
+    let change = |config: &mut CellConfig| {
+        config.max_tier = tier;
+        waiting = config.pool_size;
+    };
+    let bench = Arc::new(Bench::start_with(change).await);
     let started = Instant::now();
     runs(&bench, 100).await;
-    let (mut done, first) = (100, settled(&bench).await);
+    // The zygote, and the cells that wait for a run.
+    let (mut done, first) = (100, settled(&bench, |now| now.processes == 1 + waiting).await);
     println!("tier {tier}, after 100 runs: {first:?}");
     for until in stages {
         runs(&bench, until - done).await;
         done = *until;
-        let now = settled(&bench).await;
+        let now = settled(&bench, |now| now.counted() == first.counted()).await;
         println!("tier {tier}, after {done} runs, {:.1} s: {now:?}", started.elapsed().as_secs_f64());
         assert_eq!(now.descriptors, first.descriptors, "descriptors after {done} runs");
         assert_eq!(now.processes, first.processes, "processes after {done} runs");
