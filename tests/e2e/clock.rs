@@ -19,7 +19,8 @@ async fn a_clock_that_steps_an_hour_under_a_hundred_runs_kills_none_and_starts_n
     const LEASE: Duration = Duration::from_millis(1500);
     let (world, folder) = (Arc::new(World::default()), tempfile::tempdir().expect("a folder"));
     let redis = RedisServer::start_in(world.clone(), folder.path()).await;
-    let builder = Stack::builder().workers(2).env("WORKER_CONCURRENCY", "50").env("LEASE_MS", "1500");
+    // Alone: a worker that gets no turn for a second and a half has lost its leases, and rightly.
+    let builder = Stack::builder().alone().workers(2).env("WORKER_CONCURRENCY", "50").env("LEASE_MS", "1500");
     let stack = builder.env("REDIS_URL", &redis.url()).start().await;
     let workflow = stack.workflow_from_code(SEARCH).await;
     stack.paradigm.withhold();

@@ -226,7 +226,7 @@ async fn the_late_result_of_a_cancelled_job_is_refused() {
 
 #[tokio::test]
 async fn what_a_frozen_worker_does_after_its_lease_does_not_count() {
-    let mut stack = Stack::builder().env("LEASE_MS", "1000").start().await;
+    let mut stack = Stack::builder().env("LEASE_MS", "2000").start().await;
     let workflow = stack.workflow_from_code(SEARCH).await;
     stack.paradigm.withhold();
     let job = begin(&stack, &workflow, "frozen").await;
@@ -248,7 +248,7 @@ async fn what_a_frozen_worker_does_after_its_lease_does_not_count() {
 
 #[tokio::test]
 async fn an_expired_job_says_what_it_waited_for() {
-    let mut stack = Stack::builder().workers(1).env("LEASE_MS", "1000").start().await;
+    let mut stack = Stack::builder().workers(1).env("LEASE_MS", "2000").start().await;
     let endless = stack.workflow_from_code(ENDLESS).await;
     let expire = async |stack: &Stack, ms: u64| {
         let body = json!({"user_input": "", "expires_in_ms": ms});
@@ -279,6 +279,7 @@ async fn redis_away_for_three_leases_under_a_hundred_runs_kills_nothing_and_star
     for (signal, back) in [(Signal::STOP, Some(Signal::CONT)), (Signal::KILL, None)] {
         let mut stack = Stack::builder()
             .on_one_server()
+            .alone()
             .workers(2)
             .env("WORKER_CONCURRENCY", "50")
             .env("LEASE_MS", "2000")

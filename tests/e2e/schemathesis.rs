@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tests::client::Client;
 use tests::published;
 use tests::stack::{OPERATOR, Stack};
 use tokio::process::Command;
@@ -17,6 +18,8 @@ const BUDGET_SECS: u32 = 40;
 /// 20 s for the operator's fifteen operations.
 const OPERATOR_SECS: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(90);
+/// 50 ms between two looks whether something still runs.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// 75 s: above the longest wait a request may ask for.
 const REQUEST_TIMEOUT_SECS: u32 = 75;
 /// What a request that breaks the description may be answered: also that a text is too large.
@@ -83,11 +86,24 @@ async fn judge(stack: &Stack, settings: &str, seconds: u32, more: &[&str]) {
     assert!(output.status.success(), "{told}");
 }
 
+/// What was accepted at the last moment is still to run.
+async fn until_idle(client: &Client) {
+    let ended = async {
+        for status in ["queued", "running"] {
+            let path = format!("/jobs?status={status}&limit=1");
+            while client.get(&path).await.expect(200)["data"] != json!([]) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+    };
+    tokio::time::timeout(tests::DEADLINE, ended).await.expect("all jobs end");
+}
+
 #[tokio::test]
 async fn the_api_is_as_it_is_described_to_two_tenants() {
     let stack = stack().await;
     let (alice, bob) = (stack.tenant("alice").await, stack.tenant("bob").await);
-    let auth: Vec<Value> = [("alice", alice), ("bob", bob)]
+    let auth: Vec<Value> = [("alice", &alice), ("bob", &bob)]
         .into_iter()
         .map(|(name, client)| {
             let key = client.key().expect("a tenant's client has one");
@@ -97,6 +113,7 @@ async fn the_api_is_as_it_is_described_to_two_tenants() {
     let users = write(&stack, "wfc.json", &json!({ "auth": auth }).to_string()); // JSON is YAML
     let own = format!("[auth.wfc]\npath = {users:?}\npeers = [\"alice\", \"bob\"]\n");
     judge(&stack, &settings(&stack, &own), BUDGET_SECS, &[]).await;
+    tokio::join!(until_idle(&alice), until_idle(&bob));
     stack.finish().await;
 }
 

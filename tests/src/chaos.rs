@@ -114,7 +114,8 @@ impl Scene {
             ("JOB_RETENTION_SECS", RETENTION_SECS),
             ("WEBHOOK_RETRY_SCHEDULE", retries.as_str()),
         ];
-        let mut builder = Stack::builder().workers(WORKERS).wired();
+        // Alone: an attempt that is lost because a worker had no turn would be lost for no reason.
+        let mut builder = Stack::builder().alone().workers(WORKERS).wired();
         for (name, value) in settings {
             builder = builder.env(name, value);
         }
