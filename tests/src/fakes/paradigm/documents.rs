@@ -95,9 +95,22 @@ pub(super) fn routes() -> Router<Arc<Inner>> {
         .route("/api/v2/filter/chunks", post(filter_chunks))
 }
 
+/// Hears everything before it says anything: an answer to half a request is a broken connection to some clients.
 async fn upload(State(fake): State<Arc<Inner>>, headers: HeaderMap, body: Body) -> Response {
+    let (mut bytes, mut length_bytes, mut pieces) = (Vec::new(), 0, body.into_data_stream());
+    while let Some(piece) = pieces.next().await {
+        let Ok(piece) = piece else { return problem(StatusCode::BAD_REQUEST, "the upload broke off") };
+        fake.documents.arrived_bytes.push(piece.len());
+        length_bytes += piece.len();
+        if length_bytes <= UPLOAD_BYTES_MAX {
+            bytes.extend_from_slice(&piece);
+        }
+    }
     if let Err(refusal) = fake.authorised(&headers) {
         return *refusal;
+    }
+    if length_bytes > UPLOAD_BYTES_MAX {
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "File too large.");
     }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(boundary) =
@@ -105,15 +118,6 @@ async fn upload(State(fake): State<Arc<Inner>>, headers: HeaderMap, body: Body) 
     else {
         return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type.");
     };
-    let (mut bytes, mut pieces) = (Vec::new(), body.into_data_stream());
-    while let Some(piece) = pieces.next().await {
-        let Ok(piece) = piece else { return problem(StatusCode::BAD_REQUEST, "the upload broke off") };
-        fake.documents.arrived_bytes.push(piece.len());
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > UPLOAD_BYTES_MAX {
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "File too large.");
-        }
-    }
     let Some(parts) = parts(&bytes, boundary) else {
         return problem(StatusCode::BAD_REQUEST, "Multipart form parse error.");
     };
