@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -122,8 +123,13 @@ impl Bench {
     pub async fn end(self) {
         let processes = self.processes();
         self.room.close().await;
+        // A zygote that needs too long for it is killed itself, and its cells are on their way out of the kernel then.
+        let deadline = Instant::now() + Duration::from_secs(20);
         for pid in processes {
-            assert!(!Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is left");
+            while !has_ended(pid) {
+                assert!(Instant::now() < deadline, "process {pid} is left");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
     }
 }
@@ -131,6 +137,12 @@ impl Bench {
 fn children_of(parent: i32) -> Vec<i32> {
     let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// One that nobody has collected yet has ended too.
+fn has_ended(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, fields)| fields.starts_with(['Z', 'X']))
 }
 
 #[derive(Default)]
