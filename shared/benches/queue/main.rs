@@ -4,9 +4,14 @@
 //! front of such a backlog. Redis is a private one with its append-only file as shipped. Everything runs in this
 //! process and that Redis: no api, no cells. Also writes `target/bench/queue.json`, from which docs/scaling.md is made.
 
+#[path = "../../tests/queue/day.rs"]
+mod day;
 #[path = "../../tests/queue/ground.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests")]
 mod ground;
+#[path = "../../tests/queue/machine.rs"]
+#[expect(dead_code, reason = "nothing else runs in this process")]
+mod machine;
 #[path = "../../tests/queue/redis_server.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
 mod redis_server;
