@@ -7,6 +7,7 @@
 
 mod finish;
 mod place;
+mod share;
 mod wires;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,6 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::binaries;
 use crate::canary::Canaries;
@@ -30,6 +29,8 @@ use crate::proxy::Target;
 use crate::record::Record;
 use crate::redis_server::{Durability, RedisServer};
 
+use self::share::Share;
+pub use self::share::machine;
 pub use self::wires::Wires;
 
 /// 30 lines: enough of a log to see why something went wrong.
@@ -50,33 +51,9 @@ pub struct Builder {
     alone: bool,
     wired: bool,
     one_server: bool,
+    on_disk: bool,
     durability: Durability,
     environment: BTreeMap<String, String>,
-}
-
-/// The machine's two cores: stacks of tests that measure time have them alone, all others share them.
-static MACHINE: RwLock<()> = RwLock::const_new(());
-
-/// A stack's share of the machine; held, never read.
-#[derive(Debug)]
-enum Share {
-    Alone { _guard: RwLockWriteGuard<'static, ()> },
-    Shared { _guard: RwLockReadGuard<'static, ()> },
-}
-
-/// The whole machine, without any stack, while this is held: for tests that measure what they start themselves.
-pub async fn machine() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().await
-}
-
-impl Share {
-    async fn take(alone: bool) -> Self {
-        if alone {
-            Self::Alone { _guard: MACHINE.write().await }
-        } else {
-            Self::Shared { _guard: MACHINE.read().await }
-        }
-    }
 }
 
 impl Builder {
@@ -101,6 +78,12 @@ impl Builder {
     /// One Redis server also where stacks run on a cluster: for tests that handle the server itself.
     pub fn on_one_server(mut self) -> Self {
         self.one_server = true;
+        self
+    }
+
+    /// Redis keeps its file on a real disk: for measuring. Tests have it in memory.
+    pub fn on_disk(mut self) -> Self {
+        self.on_disk = true;
         self
     }
 
@@ -140,7 +123,8 @@ impl Builder {
         let canaries = Canaries::new(&nonce);
         let anthropic = AnthropicFake::start(&canaries.anthropic).await;
         let paradigm = ParadigmFake::start(&canaries.lighton).await;
-        let redis = RedisServer::start_with(&folder.path().join("redis"), self.durability).await;
+        let storage = place::storage(self.on_disk);
+        let redis = RedisServer::start_with(storage.path(), self.durability).await;
         let cluster = place::cluster(&mut self, folder.path()).await;
         let wires = if self.wired { Some(Wires::lay(&redis, &anthropic, &paradigm).await) } else { None };
         let workers = self.workers;
@@ -162,6 +146,7 @@ impl Builder {
             expected_errors: Vec::new(),
             killed: 0,
             families: BTreeSet::new(),
+            _storage: storage,
             folder,
             _share: share,
         };
@@ -238,6 +223,7 @@ pub struct Stack {
     killed: usize,
     /// Children seen under processes that were killed, which must not outlive them.
     families: BTreeSet<Sighting>,
+    _storage: TempDir,
     // Last: the folder goes when nobody uses it any more, and then the machine is free for others.
     folder: TempDir,
     _share: Share,
@@ -252,6 +238,7 @@ impl Stack {
             alone: false,
             wired: false,
             one_server: false,
+            on_disk: false,
             durability: Durability::Always,
             environment: BTreeMap::new(),
         }

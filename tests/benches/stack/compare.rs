@@ -34,7 +34,7 @@ pub async fn measure(report: &mut Report, packages: Option<&Packages>, durabilit
         }
         Durability::Always => "The same; Redis with an append-only file synced at every write, on both sides",
     };
-    let stack = Stack::builder().offline().alone().durability(durability).start().await;
+    let stack = Stack::builder().offline().alone().on_disk().durability(durability).start().await;
     let workflow = stack.workflow_from_code(load::PROGRAM).await;
     let peers = match packages {
         Some(packages) => Some(Peers::start(packages, durability).await),

@@ -29,6 +29,7 @@ pub async fn measure(report: &mut Report) {
     let slots = (waiting_runs + MORE_SLOTS).to_string();
     let stack = Stack::builder()
         .alone()
+        .on_disk()
         .env("WORKER_CONCURRENCY", &slots)
         .env("TENANT_RUNNING_MAX", "0")
         .start()

@@ -22,7 +22,7 @@ const FILLINGS: usize = 5;
 
 /// Forty searches of 200 ms each.
 pub async fn parallel_tools(report: &mut Report) {
-    let stack = Stack::builder().alone().start().await;
+    let stack = Stack::builder().alone().on_disk().start().await;
     let workflow = stack.workflow_from_code(GATHER).await;
     stack.paradigm.delay(Duration::from_millis(SEARCH_MS));
     let mut seconds = Vec::new();
@@ -67,7 +67,8 @@ pub async fn workers(report: &mut Report) {
 
 async fn waiting_rate(workers: usize) -> f64 {
     let slots = SLOTS.to_string();
-    let stack = Stack::builder().alone().workers(workers).env("WORKER_CONCURRENCY", &slots).start().await;
+    let stack =
+        Stack::builder().alone().on_disk().workers(workers).env("WORKER_CONCURRENCY", &slots).start().await;
     let workflow = stack.workflow_from_code(WAITS).await;
     load::submit(&stack, &workflow, workers, "warm").await.len();
     stack.paradigm.delay(Duration::from_millis(WAIT_MS));

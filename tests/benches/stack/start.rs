@@ -36,7 +36,7 @@ pub async fn start(report: &mut Report) {
         #[expect(clippy::cast_precision_loss, reason = "a file's size")]
         report.add(SECTION, format!("{program}, size of the binary"), size as f64 / 1e6, "MB", Goal::None);
     }
-    let stack = Stack::builder().offline().alone().start().await;
+    let stack = Stack::builder().offline().alone().on_disk().start().await;
     let idle = [
         ("api", stack.api.pid()),
         ("worker", stack.workers[0].pid()),
@@ -83,7 +83,7 @@ async fn wf_dev() -> f64 {
 }
 
 async fn first_job() -> f64 {
-    let mut stack = Stack::builder().offline().alone().start().await;
+    let mut stack = Stack::builder().offline().alone().on_disk().start().await;
     let workflow = stack.workflow_from_code(load::PROGRAM).await;
     stack.workers[0].signal(rustix::process::Signal::TERM);
     stack.workers[0].end().await;
@@ -97,7 +97,7 @@ async fn first_job() -> f64 {
 
 /// Latency of `POST …/execute` at 1,000 requests a second. No worker runs: what is measured is the way into the queue.
 pub async fn submit_latency(report: &mut Report) {
-    let stack = Stack::builder().offline().alone().start().await;
+    let stack = Stack::builder().offline().alone().on_disk().start().await;
     let workflow = stack.workflow_from_code(load::PROGRAM).await;
     stack.workers[0].signal(rustix::process::Signal::TERM);
     stack.workers[0].end().await;

@@ -3,11 +3,34 @@
 
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use super::{Builder, Stack};
 use crate::cluster::Cluster;
 
 /// As many shards as nodes.
 const SHARDS: &str = "3";
+
+/// Memory that is a file system, on Linux.
+const MEMORY: &str = "/dev/shm";
+/// 1 GiB of it: many times what the stacks of two tests write.
+const MEMORY_BYTES_MIN: u64 = 1 << 30;
+
+/// The folder of a stack's Redis: in memory, where there is enough. It syncs its file before each answer, and behind what a
+/// build before the tests is still writing out, or other machines write to the same disk, that takes seconds. What is
+/// tested is the death of processes, and survives there as well.
+pub(super) fn storage(on_disk: bool) -> TempDir {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("wf-e2e-redis-");
+    let free_bytes = rustix::fs::statvfs(MEMORY).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+    if !on_disk
+        && free_bytes >= MEMORY_BYTES_MIN
+        && let Ok(folder) = folder.tempdir_in(MEMORY)
+    {
+        return folder;
+    }
+    folder.tempdir().expect("a temporary folder")
+}
 
 /// The cluster of a stack that is to run on one: not when its test handles the server, its wires or its address itself.
 pub(super) async fn cluster(builder: &mut Builder, folder: &Path) -> Option<Cluster> {
