@@ -59,7 +59,9 @@ impl Cluster {
     /// A connection to one node.
     pub async fn connection(&self, number: usize) -> MultiplexedConnection {
         let client = redis::Client::open(self.nodes[number].url()).expect("a valid address");
-        client.get_multiplexed_async_connection().await.expect("the node is there")
+        // A node that writes down what it learned of the others answers when the disk has it.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(crate::DEADLINE));
+        client.get_multiplexed_async_connection_with_config(&patient).await.expect("the node is there")
     }
 
     /// How many keys each node has.
