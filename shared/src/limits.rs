@@ -98,6 +98,9 @@ pub const RUN_WORK_BYTES_MAX: u64 = 16 << 20;
 pub const EVENTS_PER_JOB_MAX: usize = 1000;
 /// 512 KiB: the longest argument or answer of one tool call, as JSON.
 pub const TOOL_BYTES_MAX: usize = 512 << 10;
+/// 5 runners that are killed while a worker starts: whoever kills one, by hand or for lack of memory, rarely kills the
+/// next; where all five die something is wrong, and that is known within seconds.
+pub const RUNNERS_KILLED_AT_START_MAX: u64 = 5;
 
 /// 8,192 tokens of output for one `chat_completion`: about 6,000 words.
 pub const CHAT_OUTPUT_TOKENS_MAX: u32 = 8_192;

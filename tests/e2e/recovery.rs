@@ -166,6 +166,36 @@ async fn a_zygote_killed_under_load_loses_no_job_and_its_worker_stays() {
     stack.finish().await;
 }
 
+/// Whoever kills it, its worker starts another and takes jobs; nothing is to be started again by hand.
+#[tokio::test]
+async fn a_worker_whose_first_runner_is_killed_while_it_starts_becomes_ready() {
+    let mut stack = Stack::builder().workers(0).start().await;
+    let number = stack.start_worker();
+    let worker = stack.workers[number].pid();
+    let first = tokio::task::spawn_blocking(move || first_runner_of(worker)).await.expect("it is started");
+    rustix::process::kill_process(first, Signal::KILL).expect("it is ours");
+    let log = stack.workers[number].log();
+    let killed = |line: &String| line.contains("killed while it started").then_some(());
+    log.wait_until("a runner that is missed", killed).await;
+    log.wait_until("the worker", |line| line.contains("is ready").then_some(())).await;
+    let workflow = stack.workflow_from_code(SEARCH).await;
+    assert_eq!(stack.run(&workflow, "x").await["status"], "succeeded");
+    stack.finish().await;
+}
+
+/// As soon as it is there: it takes a fifth of a second to be ready.
+fn first_runner_of(worker: i32) -> rustix::process::Pid {
+    let deadline = Instant::now() + tests::DEADLINE;
+    while Instant::now() < deadline {
+        let found = process::children(worker).into_iter().find(|seen| seen.command == "runner");
+        if let Some(pid) = found.and_then(|seen| rustix::process::Pid::from_raw(seen.pid)) {
+            return pid;
+        }
+        std::thread::yield_now();
+    }
+    panic!("the worker started no runner within {:?}", tests::DEADLINE);
+}
+
 async fn under_load(stack: &Stack, workflow: &str, jobs: usize) -> Duration {
     let began = Instant::now();
     all_at_once(stack.client().clone(), workflow.to_owned(), jobs).await;

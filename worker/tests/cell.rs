@@ -16,6 +16,8 @@ mod limits;
 mod memory;
 #[path = "cell/programs_and_ends.rs"]
 mod programs_and_ends;
+#[path = "cell/starting.rs"]
+mod starting;
 #[path = "cell/support.rs"]
 mod support;
 #[path = "cell/tiers.rs"]

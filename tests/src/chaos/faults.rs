@@ -15,9 +15,9 @@ use crate::stack::Stack;
 /// Log lines at level ERROR that these faults mean to cause.
 pub(super) const ERRORS_MEANT: &[&str] = &[
     "The zygote died; starting another",
-    // It was killed while it started, beside its worker or with it.
+    // Its successor was killed while it started. Not "The worker cannot start.": the first one has successors too, more
+    // of them than a round has faults.
     "No zygote can be started",
-    "The worker cannot start.",
 ];
 
 /// A kind of fault. Those with a duration end by themselves when it is over.

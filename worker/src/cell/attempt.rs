@@ -1,6 +1,7 @@
 //! One try of a run, in one cell: given its program, heard out, killed, judged by its end.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,16 +36,11 @@ pub(super) struct Attempt<'a> {
 impl Attempt<'_> {
     fn watched(
         &self,
-        cell: u64,
         (pid, pidfd): (u32, Arc<OwnedFd>),
-        work: Option<OwnedFd>,
+        (work, folder): (Option<OwnedFd>, Option<PathBuf>),
         orders: mpsc::Sender<Order>,
     ) -> Watched {
         let config = &self.inner.config;
-        let folder = match &work {
-            Some(_) => None,
-            None => self.inner.work_folder(cell),
-        };
         Watched {
             pid,
             pidfd,
@@ -64,11 +60,11 @@ impl Attempt<'_> {
         start: Vec<u8>,
         tap: LogTap,
     ) -> (bool, Outcome, Option<Exit>, LogTap) {
-        let ReadyCell { id, channel, stdout, stderr, pidfd, pid, work, exit } = cell;
+        let ReadyCell { id, channel, stdout, stderr, pidfd, pid, work, folder, exit } = cell;
         let output = Output { stdout: Some(stdout), stderr: Some(stderr), tap };
         let (orders_sender, orders) = mpsc::channel(1);
         let pidfd = Arc::new(pidfd);
-        let watched = self.watched(id, (pid, pidfd.clone()), work, orders_sender);
+        let watched = self.watched((pid, pidfd.clone()), (work, folder), orders_sender);
         let _watching = self.inner.watch.begin(id, watched);
         let limits = self.spec.limits;
         let mut conversation =

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Deserialize;
+use shared::limits;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -103,6 +104,19 @@ pub(super) async fn ask(room: &CellRoom) -> Canary {
     }
     room.inner().cage.note(&canary);
     canary
+}
+
+/// Asks at the start: a silence because the zygote was killed says nothing, and its successor is asked.
+pub(super) async fn ask_first(room: &CellRoom) -> Canary {
+    loop {
+        let before = room.zygotes_died();
+        let canary = ask(room).await;
+        let died = room.zygotes_died();
+        let is_silent = matches!(canary, Canary::Silent { .. });
+        if !is_silent || died == before || died >= limits::RUNNERS_KILLED_AT_START_MAX {
+            return canary;
+        }
+    }
 }
 
 /// Asks every minute as long as the room is there.

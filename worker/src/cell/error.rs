@@ -27,6 +27,17 @@ pub enum CellError {
         /// Its build id.
         theirs: String,
     },
+    /// Find out who kills it.
+    #[error(
+        "the runner was killed by signal {signal} while it started, {times} times in a row; \
+         when nobody did it by hand, the kernel's log tells why (lack of memory: more of it)"
+    )]
+    RunnerKilled {
+        /// The last one's.
+        signal: i32,
+        /// How often it was tried.
+        times: u64,
+    },
     /// Give the machine what is missing, or accept a lower tier.
     #[error("the sandbox does not reach tier {min_tier}: {}: {}. To get it: {}", refusal.layer, refusal.reason, refusal.fix)]
     BelowMinTier {

@@ -15,12 +15,13 @@ use super::control_socket::Received;
 use super::groups::Groups;
 use super::pool::{Exit, Pool, ReadyCell};
 use super::watch::Watch;
+use super::work_root::WorkRoot;
 use super::zygote::Zygote;
 
 /// Messages of all zygotes that wait for the keeper; the sockets hold the rest.
 const MESSAGES_WAITING_MAX: usize = 256;
 /// Between two tries to start a zygote, growing: a broken installation must not spin.
-const RESTART_PAUSE_MIN: Duration = Duration::from_millis(20);
+pub(super) const RESTART_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// From a cell's start to the fork of the next: a short run is over by then, and has had the processor to itself.
 const FILL_PAUSE: Duration = Duration::from_millis(3);
@@ -50,6 +51,7 @@ pub(super) struct Keeper {
     pool: Arc<Pool>,
     watch: Arc<Watch>,
     groups: Option<Arc<Groups>>,
+    work_root: Option<Arc<WorkRoot>>,
     current: Option<Living>,
     retiring: Vec<Living>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
@@ -67,7 +69,8 @@ impl Keeper {
         settings: ZygoteSettings,
         (forks_max, age_max): (u64, Duration),
         (pool, watch): (Arc<Pool>, Arc<Watch>),
-        (first, groups): (Zygote, Option<Arc<Groups>>),
+        first: Zygote,
+        (groups, work_root): (Option<Arc<Groups>>, Option<Arc<WorkRoot>>),
     ) -> Self {
         let mut keeper = Self {
             runner,
@@ -77,6 +80,7 @@ impl Keeper {
             pool,
             watch,
             groups,
+            work_root,
             current: None,
             retiring: Vec::new(),
             events: mpsc::channel(MESSAGES_WAITING_MAX),
@@ -169,9 +173,9 @@ impl Keeper {
         match received {
             None => self.bury(generation).await,
             Some((FromZygote::Cell { cell, .. }, descriptors)) => {
-                self.answered(generation);
+                let folder = self.answered(generation).and_then(|zygote| zygote.work_folder(cell));
                 let exit = self.pool.expect_exit(cell, generation);
-                match ReadyCell::new(cell, descriptors, exit) {
+                match ReadyCell::new(cell, (descriptors, folder), exit) {
                     Ok(ready) => self.pool.arrived(ready),
                     Err(error) => {
                         tracing::error!(%error, "A cell cannot be used");
@@ -195,11 +199,11 @@ impl Keeper {
     }
 
     /// One of a zygote's ordered forks is settled: it may not end before all are.
-    fn answered(&mut self, generation: u64) {
+    fn answered(&mut self, generation: u64) -> Option<&Zygote> {
         let mut all = self.current.iter_mut().chain(&mut self.retiring);
-        if let Some(living) = all.find(|living| living.generation == generation) {
-            living.unanswered = living.unanswered.saturating_sub(1);
-        }
+        let living = all.find(|living| living.generation == generation)?;
+        living.unanswered = living.unanswered.saturating_sub(1);
+        Some(&living.zygote)
     }
 
     /// A zygote died: its cells died with it; the next is started at once, by way of `replace_at`.
@@ -207,6 +211,7 @@ impl Keeper {
         let is_current = self.current.as_ref().is_some_and(|current| current.generation == generation);
         let dead = if is_current {
             tracing::error!(generation, "The zygote died; starting another");
+            self.pool.zygote_died();
             self.current.take()
         } else {
             let place = self.retiring.iter().position(|living| living.generation == generation);
@@ -222,9 +227,10 @@ impl Keeper {
     }
 
     async fn replace(&mut self, shutdown: &CancellationToken) {
+        let own = (self.groups.as_deref(), self.work_root.as_deref());
         let started = tokio::select! {
             () = shutdown.cancelled() => return,
-            started = Zygote::start(&self.runner, self.settings.clone(), self.groups.as_deref()) => started,
+            started = Zygote::start(&self.runner, self.settings.clone(), own) => started,
         };
         match started {
             Ok(zygote) => {

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UnixStream;
@@ -30,13 +31,19 @@ pub(super) struct ReadyCell {
     pub(super) pid: u32,
     /// Tier A's `/work`.
     pub(super) work: Option<OwnedFd>,
+    /// Tier B's.
+    pub(super) folder: Option<PathBuf>,
     /// Resolves with its end; an error means that the zygote went first.
     pub(super) exit: oneshot::Receiver<Exit>,
 }
 
 impl ReadyCell {
-    /// From the descriptors that came with it.
-    pub(super) fn new(id: u64, descriptors: Vec<OwnedFd>, exit: oneshot::Receiver<Exit>) -> io::Result<Self> {
+    /// From the descriptors that came with it, and its folder on tier B.
+    pub(super) fn new(
+        id: u64,
+        (descriptors, folder): (Vec<OwnedFd>, Option<PathBuf>),
+        exit: oneshot::Receiver<Exit>,
+    ) -> io::Result<Self> {
         let mut descriptors = descriptors.into_iter();
         let mut next =
             || descriptors.next().ok_or_else(|| io::Error::other("a cell came without its descriptors"));
@@ -55,6 +62,7 @@ impl ReadyCell {
             pid: watch::pid_of(&pidfd).unwrap_or(0),
             pidfd,
             work: descriptors.next(),
+            folder,
             exit,
         })
     }
@@ -80,6 +88,7 @@ struct State {
     exits: HashMap<u64, (u64, oneshot::Sender<Exit>)>,
     closed: bool,
     zygote_pid: Option<u32>,
+    zygotes_died: u64,
 }
 
 #[derive(Debug)]
@@ -208,6 +217,16 @@ impl Pool {
 
     pub(super) fn zygote_pid(&self) -> Option<u32> {
         self.lock().zygote_pid
+    }
+
+    /// The one that forked is gone, before its cells are known to be.
+    pub(super) fn zygote_died(&self) {
+        self.lock().zygotes_died += 1;
+    }
+
+    /// How many died while they were the one that forks.
+    pub(super) fn zygotes_died(&self) -> u64 {
+        self.lock().zygotes_died
     }
 
     /// Cells of a generation that were not used: they go before their zygote is replaced.

@@ -1,6 +1,5 @@
 //! The door: starts the zygote at the best tier there is, and runs programs.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +47,7 @@ pub(super) struct Inner {
     shutdown: CancellationToken,
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Tier B's private folders. Removed when the room is closed.
-    work_root: Mutex<Option<WorkRoot>>,
+    work_root: Mutex<Option<Arc<WorkRoot>>>,
     /// Removed when the room is closed, too.
     groups: Mutex<Option<Arc<Groups>>>,
 }
@@ -67,12 +66,6 @@ impl From<Arc<Inner>> for CellRoom {
 }
 
 impl Inner {
-    /// Where tier B's zygote makes the folder of a cell.
-    pub(super) fn work_folder(&self, cell: u64) -> Option<PathBuf> {
-        let root = self.work_root.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(root.as_ref()?.path().join(cell.to_string()))
-    }
-
     pub(super) fn groups(&self) -> Option<Arc<Groups>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -100,7 +93,8 @@ impl CellRoom {
             settings,
             replacement,
             (pool.clone(), watch.clone()),
-            (zygote, groups.clone()),
+            zygote,
+            (groups.clone(), work_root.clone()),
         );
         let keeper = tokio::spawn(keeper.run(shutdown.clone()));
         tokio::spawn(watch.clone().run(shutdown.clone()));
@@ -122,7 +116,7 @@ impl CellRoom {
             // Only a test build of the runner comes this far: the canary would tell what was left out on purpose.
             return Ok(room);
         }
-        let verdict = match canary::ask(&room).await {
+        let verdict = match canary::ask_first(&room).await {
             Canary::Contained { .. } => {
                 let inner = Arc::downgrade(&room.inner);
                 tokio::spawn(canary::ask_until(inner, room.inner.shutdown.clone()));
@@ -142,6 +136,11 @@ impl CellRoom {
 
     pub(super) fn inner(&self) -> &Inner {
         &self.inner
+    }
+
+    /// Zygotes that died, and were replaced.
+    pub(super) fn zygotes_died(&self) -> u64 {
+        self.inner.pool.zygotes_died()
     }
 
     /// Tier, walls and Python version.

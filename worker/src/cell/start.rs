@@ -1,11 +1,17 @@
 //! How a room begins: a group of its own where there can be one, and the highest tier that stands.
+//!
+//! What a zygote refuses, and what is missing or of another build, is final at once. One that was killed refused nothing:
+//! another is started in its place, a few times.
 
 use std::sync::Arc;
 
+use shared::limits;
+use tokio::time::sleep;
 use wire::control::{CellGroups, Refusal, Tier, ZygoteSettings};
 
 use super::error::CellError;
 use super::groups::{self, Groups};
+use super::keeper::RESTART_PAUSE_MIN;
 use super::types::CellConfig;
 use super::work_root::WorkRoot;
 use super::zygote::{Zygote, ZygoteStartError};
@@ -17,7 +23,7 @@ pub(super) struct Beginning {
     /// For every zygote after the first.
     pub(super) settings: ZygoteSettings,
     /// Tier B's private folders.
-    pub(super) work_root: Option<WorkRoot>,
+    pub(super) work_root: Option<Arc<WorkRoot>>,
     /// Where the hierarchy of cgroup v2 is ours to use.
     pub(super) groups: Option<Arc<Groups>>,
     /// Why it is not a higher tier, when one was allowed.
@@ -32,16 +38,16 @@ pub(super) async fn highest_tier(config: &CellConfig, budget_bytes: u64) -> Resu
     for tier in tiers(config) {
         let work_root = match tier {
             Tier::A => None,
-            Tier::B => Some(WorkRoot::new(&std::env::temp_dir())?),
+            Tier::B => Some(Arc::new(WorkRoot::new(&std::env::temp_dir())?)),
         };
-        let mut settings = settings(config, tier, work_root.as_ref());
+        let mut settings = settings(config, tier);
         loop {
             settings.groups = match &groups {
                 Ok(groups) => groups.of_cells(config.memory_bytes_max),
                 Err(reason) => CellGroups::Absent { reason: reason.clone() },
             };
-            let own = groups.as_deref().ok();
-            match Zygote::start(&config.runner_path, settings.clone(), own).await {
+            let own = (groups.as_deref().ok(), work_root.as_deref());
+            match first_zygote(config, &settings, own).await {
                 Ok(zygote) => {
                     if let Err(reason) = &groups {
                         tracing::info!(reason, "Cells have no cgroup of their own here.");
@@ -69,6 +75,12 @@ pub(super) async fn highest_tier(config: &CellConfig, budget_bytes: u64) -> Resu
                 Err(ZygoteStartError::Stale { theirs }) => {
                     return Err(CellError::RunnerStale { path: config.runner_path.clone(), theirs });
                 }
+                Err(ZygoteStartError::Killed { signal }) => {
+                    return Err(CellError::RunnerKilled {
+                        signal,
+                        times: limits::RUNNERS_KILLED_AT_START_MAX,
+                    });
+                }
                 Err(ZygoteStartError::Io(error)) => return Err(CellError::Io(error)),
             }
         }
@@ -76,14 +88,35 @@ pub(super) async fn highest_tier(config: &CellConfig, budget_bytes: u64) -> Resu
     Err(below_min_tier(config, refused))
 }
 
-fn settings(config: &CellConfig, tier: Tier, work_root: Option<&WorkRoot>) -> ZygoteSettings {
+/// A warm zygote, or why there is none; killed is the last of them only.
+async fn first_zygote(
+    config: &CellConfig,
+    settings: &ZygoteSettings,
+    own: (Option<&Groups>, Option<&WorkRoot>),
+) -> Result<Zygote, ZygoteStartError> {
+    let (mut killed, mut pause) = (0, RESTART_PAUSE_MIN);
+    loop {
+        let started = Zygote::start(&config.runner_path, settings.clone(), own).await;
+        let Err(ZygoteStartError::Killed { signal }) = started else { return started };
+        killed += 1;
+        if killed >= limits::RUNNERS_KILLED_AT_START_MAX {
+            return started;
+        }
+        tracing::warn!(signal, killed, "A runner was killed while it started; starting another.");
+        sleep(pause).await;
+        pause *= 2;
+    }
+}
+
+fn settings(config: &CellConfig, tier: Tier) -> ZygoteSettings {
     ZygoteSettings {
         tier,
         work_bytes_max: config.work_bytes_max,
         work_inodes_max: config.work_inodes_max,
         open_files_max: config.open_files_max,
         threads_max: config.threads_max,
-        work_root: work_root.map(|root| root.path().to_string_lossy().into_owned()),
+        // Each zygote's own, as its groups are.
+        work_root: None,
         groups: CellGroups::Absent { reason: String::new() },
         tools: config.tools.to_vec(),
         layers_off: config.layers_off.clone(),

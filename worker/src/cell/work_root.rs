@@ -1,4 +1,5 @@
-//! Tier B's private folders lie in one folder per worker, which goes with it.
+//! Tier B's private folders lie in one folder per zygote, which goes with it, and those in one per worker, likewise: what
+//! a killed zygote left is in nobody's way, and nothing of its runs stays.
 //!
 //! A worker that is killed leaves its folder behind; the next one to start removes it. Whose owner lives is known by a
 //! lock that ends with the process, whatever its number and whichever container it is in.
@@ -41,8 +42,10 @@ impl WorkRoot {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+    /// A folder for the cells of one more zygote, removed when dropped. What still writes there goes with the root.
+    pub(super) fn generation(&self) -> io::Result<TempDir> {
+        let mode = Permissions::from_mode(0o711);
+        tempfile::Builder::new().prefix("zygote-").permissions(mode).tempdir_in(self.folder.path())
     }
 }
 
@@ -79,8 +82,9 @@ mod tests {
 
         let next = WorkRoot::new(parent.path()).expect("a folder");
         assert!(!dead.exists());
-        assert!(living.path().is_dir() && next.path().is_dir() && foreign.is_dir());
-        let gone = living.path().to_owned();
+        let path = |root: &WorkRoot| root.folder.path().to_owned();
+        assert!(path(&living).is_dir() && path(&next).is_dir() && foreign.is_dir());
+        let gone = path(&living);
         drop(living);
         assert!(!gone.exists());
     }
@@ -94,10 +98,23 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..500 {
                         let root = WorkRoot::new(parent.path()).expect("a folder");
-                        fs::create_dir(root.path().join("7")).expect("it is there");
+                        fs::create_dir(root.folder.path().join("7")).expect("it is there");
                     }
                 });
             }
         });
+    }
+
+    #[test]
+    fn what_a_zygote_left_goes_with_it_and_is_not_in_the_way_of_the_next() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let root = WorkRoot::new(parent.path()).expect("a folder");
+        let killed = root.generation().expect("a folder");
+        fs::create_dir(killed.path().join("0")).expect("that of its first cell");
+        let next = root.generation().expect("a folder");
+        fs::create_dir(next.path().join("0")).expect("that of its first cell");
+        let gone = killed.path().to_owned();
+        drop(killed);
+        assert!(!gone.exists() && next.path().join("0").is_dir());
     }
 }

@@ -1,11 +1,13 @@
 //! One zygote process: started, greeted, configured; later ended.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
@@ -13,6 +15,7 @@ use wire::control::{FromZygote, LayerReport, Refusal, ToZygote, ZygoteSettings};
 
 use super::control_socket::ControlSocket;
 use super::groups::{Generation, Groups};
+use super::work_root::WorkRoot;
 
 /// From exec to warm: 0.2 s usually; a cold disk and a busy machine may take seconds.
 const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -30,6 +33,9 @@ pub(super) enum ZygoteStartError {
     Stale { theirs: String },
     #[error("{}: {}", .0.layer, .0.reason)]
     Refused(Refusal),
+    /// No verdict on this machine or this installation: the next one may live.
+    #[error("the runner was killed by signal {signal} before it was ready")]
+    Killed { signal: i32 },
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -43,13 +49,15 @@ pub(super) struct Zygote {
     pub(super) layers: Vec<LayerReport>,
     /// The groups of its cells. They go when they are empty.
     generation: Option<Generation>,
+    /// Tier B's private folders of its cells. They go when it has ended.
+    work: Option<TempDir>,
 }
 
 impl Zygote {
     pub(super) async fn start(
         runner: &Path,
         mut settings: ZygoteSettings,
-        groups: Option<&Groups>,
+        (groups, work_root): (Option<&Groups>, Option<&WorkRoot>),
     ) -> Result<Self, ZygoteStartError> {
         if !runner.is_file() {
             return Err(ZygoteStartError::Missing(runner.to_owned()));
@@ -58,6 +66,8 @@ impl Zygote {
         if let Some(generation) = &generation {
             generation.is_for(&mut settings.groups);
         }
+        let work = work_root.map(WorkRoot::generation).transpose()?;
+        settings.work_root = work.as_ref().map(|folder| folder.path().to_string_lossy().into_owned());
         let (control, theirs) = ControlSocket::pair()?;
         let mut process = Command::new(runner)
             // Everything in the zygote's memory can be read by every program: it gets nothing.
@@ -72,8 +82,19 @@ impl Zygote {
             tokio::spawn(log_lines(stderr));
         }
         let greeted = timeout(START_TIME_MAX, greet(&control, settings)).await;
-        let (python_version, layers) = greeted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        Ok(Self { control: Arc::new(control), process, python_version, layers, generation })
+        let (python_version, layers) = match greeted {
+            Ok(Err(ZygoteStartError::Io(error))) if is_gone(&error) => {
+                return Err(how_it_ended(process, error).await);
+            }
+            Ok(greeted) => greeted?,
+            Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        };
+        Ok(Self { control: Arc::new(control), process, python_version, layers, generation, work })
+    }
+
+    /// Where it makes the folder of a cell, on tier B.
+    pub(super) fn work_folder(&self, cell: u64) -> Option<PathBuf> {
+        Some(self.work.as_ref()?.path().join(cell.to_string()))
     }
 
     /// Ends it and waits until it and its cells are gone.
@@ -108,9 +129,28 @@ async fn greet(
 
 async fn receive(control: &ControlSocket) -> Result<FromZygote, ZygoteStartError> {
     let received = control.receive().await?;
-    let (message, _) = received
-        .ok_or_else(|| io::Error::other("the runner ended before it was ready; see its log lines"))?;
+    let (message, _) = received.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
     Ok(message)
+}
+
+/// Whether nobody is at the other end any more.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | BrokenPipe | ConnectionReset)
+}
+
+/// A runner that ended by itself had a reason, and has it again next time; one that was killed had none of its own.
+async fn how_it_ended(mut process: Child, error: io::Error) -> ZygoteStartError {
+    match timeout(END_TIME_MAX, process.wait()).await {
+        Ok(Ok(status)) => match status.signal() {
+            Some(signal) => ZygoteStartError::Killed { signal },
+            None => {
+                let ended = format!("the runner ended before it was ready ({status}); see its log lines");
+                io::Error::other(ended).into()
+            }
+        },
+        _ => error.into(),
+    }
 }
 
 fn unexpected(message: &FromZygote) -> ZygoteStartError {

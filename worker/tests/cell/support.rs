@@ -53,12 +53,12 @@ fn build_runner_in(folder: &str, extra: &[&str]) -> PathBuf {
     target.join(profile.file_name().expect("a name")).join("runner")
 }
 
-/// A "runner" that says one thing on its control socket.
-pub fn speaker(folder: &Path, says: &str) -> PathBuf {
+/// A "runner" that says this on its control socket, one message after the other.
+pub fn speaker(folder: &Path, says: &[&str]) -> PathBuf {
     let path = folder.join("runner");
-    let script = format!(
-        "#!/usr/bin/python3\nimport socket\ns = socket.socket(fileno=0)\ns.send(b'''{says}''')\ns.recv(1)\n"
-    );
+    let says: Vec<_> = says.iter().map(|message| format!("s.send(b'''{message}''')\n")).collect();
+    let says = says.concat();
+    let script = format!("#!/usr/bin/python3\nimport socket\ns = socket.socket(fileno=0)\n{says}s.recv(1)\n");
     std::fs::write(&path, script).expect("a script");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
     path
@@ -134,7 +134,7 @@ impl Bench {
     }
 }
 
-fn children_of(parent: i32) -> Vec<i32> {
+pub fn children_of(parent: i32) -> Vec<i32> {
     let list = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }

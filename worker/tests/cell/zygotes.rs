@@ -51,6 +51,28 @@ async fn a_killed_zygote_loses_its_runs_and_nothing_else() {
     Arc::into_inner(bench).expect("one owner").end().await;
 }
 
+/// What its programs wrote goes with it; the worker may live for months.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_private_folders_of_a_killed_zygote_go_with_it() {
+    let bench = Bench::start_with(|config| config.max_tier = Tier::B).await;
+    let zygote = bench.zygote_pid();
+    let host = Answers::new(move |_| {
+        let pid = rustix::process::Pid::from_raw(zygote).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it lives");
+        ToolVerdict::Answer(Value::Null)
+    });
+    let program = "import os, time\ndef execute_workflow(x):\n    open('left', 'w').write(x)\n    \
+                   paradigm_search(os.getcwd())\n    time.sleep(100)";
+    let report = bench.run(program, "x", RunLimits::default(), host.clone(), CancellationToken::new()).await;
+    assert!(matches!(report.end, RunEnd::Lost(_)), "{report:?}");
+    let folder = host.calls()[0].arguments["query"].as_str().expect("a path").to_owned();
+    let of_zygote = std::path::Path::new(&folder).parent().expect("a folder of folders").to_owned();
+    is_removed(&of_zygote).await;
+    let report = bench.execute("def execute_workflow(x): return 'again'", "x").await;
+    assert_eq!(expect_value(&report, ""), json!("again"));
+    bench.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_that_is_missing_or_foreign_is_refused_with_the_build_command() {
     let config = CellConfig::new("/nonexistent/runner".into(), Tier::B, Tier::A, None);
@@ -61,7 +83,7 @@ async fn a_runner_that_is_missing_or_foreign_is_refused_with_the_build_command()
     );
 
     let folder = tempfile::tempdir().expect("a folder");
-    let stale = support::speaker(folder.path(), r#"{"hello":{"build_id":"0000000000000000"}}"#);
+    let stale = support::speaker(folder.path(), &[r#"{"hello":{"build_id":"0000000000000000"}}"#]);
     let config = CellConfig::new(stale, Tier::B, Tier::A, None);
     let error = CellRoom::start(config, CancellationToken::new()).await.expect_err("another build");
     assert!(
@@ -172,7 +194,11 @@ async fn a_zygote_is_replaced_when_it_is_old() {
 }
 
 async fn is_gone(pid: i32) {
-    let there = std::path::PathBuf::from(format!("/proc/{pid}"));
+    is_removed(std::path::Path::new(&format!("/proc/{pid}"))).await;
+}
+
+/// With the last cell of its zygote.
+async fn is_removed(there: &std::path::Path) {
     let gone = async {
         while there.exists() {
             tokio::time::sleep(Duration::from_millis(10)).await;

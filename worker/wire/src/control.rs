@@ -76,7 +76,7 @@ pub struct ZygoteSettings {
     pub open_files_max: u64,
     /// Threads of one cell.
     pub threads_max: u64,
-    /// A folder of the worker's in which tier B makes the private folders; tier A needs none.
+    /// A folder of this zygote's own, in which tier B makes the private folders; tier A needs none.
     pub work_root: Option<String>,
     /// Where it makes a control group for each cell.
     pub groups: CellGroups,
