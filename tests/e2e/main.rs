@@ -36,6 +36,7 @@ mod tenants;
 mod tools;
 mod tracing;
 mod waiting;
+mod walls;
 mod webhook_schedule;
 mod webhooks;
 

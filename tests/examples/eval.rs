@@ -77,7 +77,7 @@ async fn evaluate(samples: usize, wanted: &[String]) -> Result<Report, String> {
     let mut room = CellConfig::new(runner, config.min_tier, config.max_tier, config.memory_bytes_max);
     room.tools = worker::tools::declarations();
     let cells = CellRoom::start(room, CancellationToken::new()).await.map_err(|error| error.to_string())?;
-    let bench = Bench { cells: &cells, limits: &config.limits, stop: CancellationToken::new() };
+    let bench = Bench::new(&cells, &config.limits, CancellationToken::new());
     let operators = outside.operators();
     let generator = operators.generator.as_ref();
     let mut report = Report::new(generator.provider(), generator.model(), samples);

@@ -78,10 +78,12 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let cells = CellRoom::start(cells(&config, runner), ended.clone()).await?;
     let concurrency = affordable(config.concurrency, &cells);
     let report = presence::report(&name, (&config, concurrency), &cells);
+    // The first thing a worker says, so that what stands around programs is known whatever comes next.
     tracing::info!(
         worker = name,
         tier = report.sandbox_tier,
         layers = report.sandbox_layers.join(", "),
+        without = presence::without(&cells.sandbox()),
         python = report.python_version,
         generator = operators.generator.provider(),
         search = operators.search.provider(),
@@ -89,6 +91,13 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
         concurrency,
         "Worker {name} is ready."
     );
+    if concurrency < config.concurrency {
+        tracing::warn!(
+            wanted = config.concurrency,
+            affordable = concurrency,
+            "WORKER_CONCURRENCY is more than this process has open files for; raise its limit (ulimit -n, LimitNOFILE)"
+        );
+    }
     let (tracer, exporting) = tracer(&config, &shards, &ended)?;
     let environment = Environment {
         store: shards.own_home().store().clone(),
@@ -146,15 +155,7 @@ fn tracer(
 
 /// As many runs at once as there are open files for; one more for each 8 is kept for tenants with nothing running.
 fn affordable(wanted: usize, cells: &CellRoom) -> usize {
-    let affordable = cells.runs_max() / 9 * 8;
-    if wanted > affordable {
-        tracing::warn!(
-            wanted,
-            affordable,
-            "WORKER_CONCURRENCY is more than this process has open files for; raise its limit (ulimit -n, LimitNOFILE)"
-        );
-    }
-    wanted.min(affordable.max(1))
+    wanted.min((cells.runs_max() / 9 * 8).max(1))
 }
 
 fn cells(config: &Config, runner: PathBuf) -> CellConfig {

@@ -8,7 +8,7 @@ use shared::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cell::{CellRoom, LayerState},
+    cell::{CellRoom, LayerState, SandboxReport},
     config::Config,
     serving::AllLeases,
 };
@@ -28,6 +28,16 @@ pub fn report(name: &str, (config, concurrency): (&Config, usize), cells: &CellR
         cells: Cells::default(),
         reported_at: Timestamp::now(),
     }
+}
+
+/// The walls that are not there, each with its reason, and why it is not a higher tier; for whoever reads the log.
+pub fn without(sandbox: &SandboxReport) -> String {
+    let absent = sandbox.layers.iter().filter(|layer| layer.state == LayerState::Absent);
+    let mut told: Vec<String> = absent.map(|layer| format!("{} ({})", layer.name, layer.detail)).collect();
+    if let Some(refusal) = &sandbox.higher_tier_refused {
+        told.push(format!("tier A ({}: {}; to get it: {})", refusal.layer, refusal.reason, refusal.fix));
+    }
+    told.join(", ")
 }
 
 /// Reports until `ended`, then says goodbye. Redis being away is nothing to report: other tasks do.

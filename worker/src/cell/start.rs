@@ -49,9 +49,6 @@ pub(super) async fn highest_tier(config: &CellConfig, budget_bytes: u64) -> Resu
             let own = (groups.as_deref().ok(), work_root.as_deref());
             match first_zygote(config, &settings, own).await {
                 Ok(zygote) => {
-                    if let Err(reason) = &groups {
-                        tracing::info!(reason, "Cells have no cgroup of their own here.");
-                    }
                     let groups = groups.ok();
                     return Ok(Beginning {
                         zygote,

@@ -52,7 +52,7 @@ pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &A
     };
     let began = Instant::now();
     let stopped = attempt.stopped();
-    let bench = Bench { cells: &environment.cells, limits: &environment.limits, stop: attempt.stopped() };
+    let bench = Bench::new(&environment.cells, &environment.limits, attempt.stopped());
     let tab = Tab::new(environment, &job.tenant);
     let work = async {
         match &input.code {
@@ -69,6 +69,8 @@ pub async fn generate(environment: &Arc<Environment>, job: &JobSpec, attempt: &A
         ended = work => match ended {
             Ok(Outcome::Over(mut finish)) => {
                 finish.usage.wall_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                // A remembered program, or a provider in trouble, needed no cell.
+                finish.sandbox = bench.was_used().then(|| environment.sandbox.clone());
                 Outcome::Over(finish)
             }
             Ok(outcome) => outcome,

@@ -6,7 +6,14 @@
 //! - every attempt is kept, with its findings and its tokens;
 //! - a repair that makes things worse, or does not come, never takes away a program that was accepted before.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use providers::{
     CallContext, GeneratedProgram, GenerationOutcome, GenerationRequest, Generator, PreviousAttempt,
@@ -32,6 +39,7 @@ pub struct Bench<'a> {
     pub limits: &'a JobLimits,
     /// Ends every run.
     pub stop: CancellationToken,
+    used: AtomicBool,
 }
 
 impl fmt::Debug for Bench<'_> {
@@ -49,7 +57,17 @@ pub enum Lost {
     Cell(String),
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// One on which nothing was tried yet.
+    pub fn new(cells: &'a CellRoom, limits: &'a JobLimits, stop: CancellationToken) -> Self {
+        Self { cells, limits, stop, used: AtomicBool::new(false) }
+    }
+
+    /// Whether anything was run in a cell.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
+    }
+
     pub(super) async fn run(
         &self,
         program: Arc<str>,
@@ -57,6 +75,7 @@ impl Bench<'_> {
         wall: Duration,
         host: Arc<dyn RunHost>,
     ) -> Result<RunReport, Lost> {
+        self.used.store(true, Ordering::Relaxed);
         let spec = RunSpec { program, task, seed: 0, limits: self.limits.run(wall) };
         let report = self.cells.run(spec, host, self.stop.clone()).await;
         match report.end {

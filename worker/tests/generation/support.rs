@@ -59,7 +59,7 @@ impl Room {
     }
 
     pub fn bench(&self) -> Bench<'_> {
-        Bench { cells: &self.cells, limits: &self.limits, stop: CancellationToken::new() }
+        Bench::new(&self.cells, &self.limits, CancellationToken::new())
     }
 
     pub async fn prove(&self, generator: &Scripted) -> Proof {
