@@ -22,6 +22,8 @@ use worker::cell::{RunLimits, Tier, ToolVerdict};
 const IMPORTS: &str = "import asyncio, csv, dataclasses, datetime, decimal, email, hashlib, html, json, logging, pathlib, \
                        random, re, sqlite3, statistics, tempfile, typing, unicodedata, uuid, xml.etree.ElementTree, zipfile";
 const PROGRAM: &str = "def execute_workflow(x):\n    return {'answer': x}";
+/// What the README shows: text, a pattern, a function awaited in a loop.
+const README_PROGRAM: &str = include_str!("../../tests/benches/stack/program.py");
 const ASYNC_PROGRAM: &str = "async def execute_workflow(x):\n    return await paradigm_search(x)";
 
 /// 5 rounds: a disturbance of one meets everything that is compared.
@@ -48,6 +50,7 @@ fn main() {
 struct Samples {
     idle: Vec<f64>,
     with_call: Vec<f64>,
+    readme: Vec<f64>,
     in_a_row: Vec<f64>,
     per_second: Vec<f64>,
 }
@@ -68,6 +71,7 @@ async fn measure() -> Report {
         for (room, samples) in rooms.iter().zip(&mut samples) {
             runs(room, PROGRAM, PAUSE, &mut samples.idle).await;
             runs(room, ASYNC_PROGRAM, PAUSE, &mut samples.with_call).await;
+            runs(room, README_PROGRAM, PAUSE, &mut samples.readme).await;
             runs(room, PROGRAM, Duration::ZERO, &mut samples.in_a_row).await;
             samples.per_second.push(burst(room).await);
         }
@@ -90,6 +94,13 @@ fn tell(report: &mut Report, tier: Tier, samples: &Samples, bwrap: Option<&[f64]
     report.add(&section, "idle worker, p50", p50, "ms", goal(Goal::AtMost(0.6)));
     report.add(&section, "idle worker, p99", percentile(&samples.idle, 99.0), "ms", Goal::None);
     report.add(&section, "with a tool call, p50", median(&samples.with_call), "ms", Goal::None);
+    report.add(
+        &section,
+        "the README's program without its network, p50",
+        median(&samples.readme),
+        "ms",
+        Goal::None,
+    );
     let name = "no pause between runs (fork and walls are in it), p50";
     report.add(&section, name, median(&samples.in_a_row), "ms", Goal::None);
     let name = "eight at a time, runs a second";
@@ -124,7 +135,8 @@ async fn runs(room: &Bench, program: &str, pause: Duration, times: &mut Vec<f64>
         tokio::time::sleep(pause).await;
         let host = Answers::new(|call| ToolVerdict::Answer(call.arguments["query"].clone()));
         let began = Instant::now();
-        let report = room.run(program, "x", RunLimits::default(), host, CancellationToken::new()).await;
+        let report =
+            room.run(program, "One. Two! Three?", RunLimits::default(), host, CancellationToken::new()).await;
         times.push(ms(began.elapsed()));
         expect_value(&report, program);
     }

@@ -32,16 +32,25 @@ THREAD_STACK_BYTES = 1024 * 1024
 CHANNEL = 3
 # Code adapts after a few runs; the last of these changes nothing any more.
 REHEARSALS = 30
-# What most programs do: imports, a step, calls side by side, text. It must not fail: nobody would hear of it.
+# What most programs do: imports, patterns, a step, calls side by side, text. Patterns are forgotten each time, because a
+# program brings its own. It must not fail: nobody would hear of it.
 REHEARSAL = """\
 import asyncio
 import json
+import re
 from cell_tools import rehearsed
 
+re.purge()
+
 async def execute_workflow(user_input):
+    lines = [line.strip() for line in re.split(r"(?<=[\\w,]);\\s*|\\n(?=[^ -])", user_input) if line.strip()]
+    words = {line: sorted(set(re.findall(r"(\\w+)(?:-\\w+)?", line)), key=len) for line in lines}
     with step("Search"):
         found = await asyncio.gather(*(rehearsed(line) for line in user_input.split()))
-    return "\\n".join(f"Question: {user_input}\\nAnswer: {answer}" for answer in found)
+    pairs = []
+    for number, (line, answer) in enumerate(zip(words, found), start=1):
+        pairs.append(f"Question {number}: {line}\\nAnswer: {json.dumps([answer])[2:-2]}")
+    return "\\n\\n".join(pairs)
 """
 REHEARSAL_BYTES_MAX = 1000
 _REPLY = b'{"reply":{"id":1,"outcome":{"value":"y"}}}'

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read as _;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -240,19 +241,28 @@ fn resident(pid: u32) -> Option<Resident> {
     })
 }
 
-/// What a living process has used so far. `None` when it is gone, or cannot be seen.
+/// What a living process has used so far. `None` when it is gone, or cannot be seen. Its report waits for this: as few
+/// calls as it takes.
 pub(super) fn usage_of(pid: u32) -> Option<Exit> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let peak_kib: u64 = peak.split_whitespace().next()?.parse().ok()?;
+    let status = read_once(&format!("/proc/{pid}/status"))?;
+    let field = |name| -> Option<u64> {
+        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_whitespace().next()?.parse().ok()
+    };
     // Exact, of the threads that live; and of all there ever were, in whole ticks.
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let exact_ns: u64 = tasks.flatten().filter_map(|task| first_number(&task.path().join("schedstat"))).sum();
+    let exact_ns = match field("Threads:")? {
+        1 => first_number(&format!("/proc/{pid}/schedstat"))?,
+        _ => fs::read_dir(format!("/proc/{pid}/task"))
+            .ok()?
+            .flatten()
+            .filter_map(|task| first_number(task.path().join("schedstat").to_str()?))
+            .sum(),
+    };
     let ticks = ticks_of(pid)?;
     Some(Exit {
         status: ExitStatus::Code(0),
         cpu_us: (exact_ns / 1000).max(ticks * MICROS_PER_TICK),
-        max_rss_bytes: peak_kib * 1024,
+        max_rss_bytes: field("VmHWM:")? * 1024,
         oom: None,
     })
 }
@@ -261,14 +271,25 @@ pub(super) fn usage_of(pid: u32) -> Option<Exit> {
 const MICROS_PER_TICK: u64 = 10_000;
 
 fn ticks_of(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = read_once(&format!("/proc/{pid}/stat"))?;
     // The name before the last parenthesis may hold anything; user and system time are the 12th and 13th after it.
     let mut numbers = stat.rsplit_once(')')?.1.split_whitespace().skip(11).map(str::parse::<u64>);
     Some(numbers.next()?.ok()? + numbers.next()?.ok()?)
 }
 
-fn first_number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+fn first_number(path: &str) -> Option<u64> {
+    read_once(path)?.split_whitespace().next()?.parse().ok()
+}
+
+/// 4 KiB: more than the kernel says of a process in one of these files.
+const PROC_FILE_BYTES_MAX: usize = 4096;
+
+/// A small file of `/proc` in one read: it tells no length, and would be read in ever larger pieces.
+fn read_once(path: &str) -> Option<String> {
+    let mut text = vec![0; PROC_FILE_BYTES_MAX];
+    let count = fs::File::open(path).ok()?.read(&mut text).ok()?;
+    text.truncate(count);
+    String::from_utf8(text).ok()
 }
 
 fn mounted_bytes(work: &OwnedFd) -> u64 {
