@@ -169,10 +169,17 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// After the last frame, which follows everything the program printed: passes on what is in the pipes by now.
+    /// After the last frame, which follows everything the program printed: passes on what is in the pipes by now. The kernel
+    /// is asked, not the runtime, which may not have heard yet that there is something.
     pub(super) fn take_what_was_printed(mut self) -> LogTap {
-        while self.read_output(Stream::Stdout) {}
-        while self.read_output(Stream::Stderr) {}
+        let mut buffer = [0; READ_BYTES];
+        let Output { stdout, stderr, tap } = &mut self.output;
+        for (stream, pipe) in [(Stream::Stdout, stdout), (Stream::Stderr, stderr)] {
+            let Some(pipe) = pipe else { continue };
+            while let Ok(count @ 1..) = rustix::io::read(&*pipe, &mut buffer) {
+                tap.pass(self.host, stream, &buffer[..count]);
+            }
+        }
         self.output.tap
     }
 
