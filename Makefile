@@ -18,10 +18,14 @@ run: deps
 	$(CARGO) build --release
 	exec target/release/wf dev
 
-# All tests: real Redis, real CPython, fakes only of the outside world.
+# All tests: real Redis, real CPython, fakes only of the outside world. At the end: what this machine cannot show.
+NOT_RUN := $(CURDIR)/target/not-run
 test: deps
 	@.ci/deps test
-	$(CARGO) test --workspace
+	@mkdir -p target && rm -f $(NOT_RUN) && install -m 666 /dev/null $(NOT_RUN)
+	TESTS_NOT_RUN=$(NOT_RUN) $(CARGO) test --workspace
+	@sort $(NOT_RUN) | uniq -c | sed 's/^ *\([0-9]*\) NOT RUN/NOT RUN, \1 ×/'
+	@echo "not run on this machine: $$(wc -l < $(NOT_RUN))"
 
 # Kills, stops and cuts off everything at random moments under load; one table at the end: `make chaos ROUNDS=100`,
 # the same choices again with `SEED=…`. Every round is judged; exit 1 when a promise was broken.

@@ -30,7 +30,7 @@ use elsewhere::Elsewhere;
 use futures_util::StreamExt;
 use host_files::HostFiles;
 use serde_json::json;
-use support::{Bench, expect_value};
+use support::{Bench, expect_value, not_run};
 use tokio_util::sync::CancellationToken;
 use worker::cell::Tier;
 
@@ -129,6 +129,15 @@ fn attacks_in_a_restricted_pod_end_the_same() {
         "neighbours::what_a_job_hides_no_other_finds_on_tier_b",
     ];
     elsewhere::run_tests(Elsewhere::ContainerNobody, &names);
+}
+
+#[test]
+fn what_this_machine_cannot_show_is_said() {
+    let (built, others) = (std::env::consts::ARCH, ["x86_64", "aarch64"]);
+    for other in others.into_iter().filter(|other| *other != built) {
+        not_run(&format!("the corpus on {other}: this machine is {built}"));
+    }
+    not_run("the corpus with Python versions other than the one built for: one is installed");
 }
 
 #[test]

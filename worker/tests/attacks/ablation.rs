@@ -87,7 +87,7 @@ async fn room_without(layer: &str, tier: Tier) -> Result<(CellRoom, Shelter), Ce
 fn holes_may_be_made() -> bool {
     let may = rustix::process::geteuid().is_root();
     if !may {
-        eprintln!("NOT RUN: only root can make the copy of the machine on which walls may be left out");
+        crate::support::not_run("only root can make the copy of the machine on which walls may be left out");
     }
     may
 }

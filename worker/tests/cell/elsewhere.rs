@@ -26,9 +26,9 @@ pub enum Elsewhere {
 /// Runs tests of this executable over there and asserts that they pass.
 pub fn run_tests(elsewhere: Elsewhere, names: &[&str]) {
     if !rustix::process::geteuid().is_root() {
-        eprintln!(
-            "NOT RUN: {elsewhere:?} needs root to change to; the other tests run as this ordinary user already"
-        );
+        crate::support::not_run(&format!(
+            "{elsewhere:?} needs root to change to; the other tests run as this ordinary user already"
+        ));
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

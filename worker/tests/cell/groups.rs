@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use worker::cell::{CellConfig, FailureCode, LayerState, RunLimits, Tier};
 
-use crate::support::{Answers, Bench, build_ablation_runner, expect_failure, expect_value};
+use crate::support::{Answers, Bench, build_ablation_runner, expect_failure, expect_value, not_run};
 
 /// A room whose cells have groups, or nothing and the reason.
 async fn bench_with_groups(change: impl FnOnce(&mut CellConfig)) -> Option<Bench> {
@@ -20,7 +20,7 @@ async fn bench_with_groups(change: impl FnOnce(&mut CellConfig)) -> Option<Bench
     if layer.state == LayerState::Active {
         return Some(bench);
     }
-    eprintln!("NOT RUN: {}", layer.detail);
+    not_run(&format!("control groups of cells: {}", layer.detail));
     bench.end().await;
     None
 }
