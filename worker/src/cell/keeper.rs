@@ -176,7 +176,7 @@ impl Keeper {
                 let folder = self.answered(generation).and_then(|zygote| zygote.work_folder(cell));
                 let exit = self.pool.expect_exit(cell, generation);
                 match ReadyCell::new(cell, (descriptors, folder), exit) {
-                    Ok(ready) => self.pool.arrived(ready),
+                    Ok(ready) => self.pool.arrived(ready, self.is_current(generation)),
                     Err(error) => {
                         tracing::error!(%error, "A cell cannot be used");
                         self.pool.failed_to_arrive();
@@ -198,6 +198,10 @@ impl Keeper {
         }
     }
 
+    fn is_current(&self, generation: u64) -> bool {
+        self.current.as_ref().is_some_and(|current| current.generation == generation)
+    }
+
     /// One of a zygote's ordered forks is settled: it may not end before all are.
     fn answered(&mut self, generation: u64) -> Option<&Zygote> {
         let mut all = self.current.iter_mut().chain(&mut self.retiring);
@@ -208,7 +212,7 @@ impl Keeper {
 
     /// A zygote died: its cells died with it; the next is started at once, by way of `replace_at`.
     async fn bury(&mut self, generation: u64) {
-        let is_current = self.current.as_ref().is_some_and(|current| current.generation == generation);
+        let is_current = self.is_current(generation);
         let dead = if is_current {
             tracing::error!(generation, "The zygote died; starting another");
             self.pool.zygote_died();
@@ -236,7 +240,7 @@ impl Keeper {
             Ok(zygote) => {
                 self.restart_pause = RESTART_PAUSE_MIN;
                 if let Some(old) = self.current.take() {
-                    // What was ordered from it still arrives and is used; what waits unused goes with it.
+                    // What was ordered from it still arrives, for those who wait; what waits unused goes with it.
                     self.pool.discard_ready();
                     self.retiring.push(old);
                 }

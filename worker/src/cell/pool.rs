@@ -164,8 +164,9 @@ impl Pool {
         receiver
     }
 
-    /// An ordered cell is here.
-    pub(super) fn arrived(&self, cell: ReadyCell) {
+    /// An ordered cell is here. One of a zygote that is retired (`is_current` is false) does not wait for a run: it would keep
+    /// its zygote for as long as no run comes.
+    pub(super) fn arrived(&self, cell: ReadyCell, is_current: bool) {
         let mut state = self.lock();
         state.forking = state.forking.saturating_sub(1);
         let mut cell = cell;
@@ -175,8 +176,12 @@ impl Pool {
                 Err(unwanted) => cell = unwanted,
             }
         }
-        if !state.closed {
+        if is_current && !state.closed {
             state.ready.push_back(cell);
+        }
+        drop(state);
+        if !is_current {
+            self.wanted.notify_one();
         }
     }
 
@@ -270,5 +275,27 @@ mod tests {
         assert_eq!((pool.order(), pool.order(), pool.runs_max()), (2, 0, 2));
         pool.exited(0, Exit { status: ExitStatus::Code(0), cpu_us: 0, max_rss_bytes: 0, oom: None });
         assert_eq!(pool.order(), 1);
+    }
+
+    /// With descriptors of the right kinds, and nobody behind them.
+    fn cell(pool: &Pool, id: u64) -> ReadyCell {
+        let (channel, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (stdout, stderr) = (io::pipe().unwrap().0, io::pipe().unwrap().0);
+        let pidfd = std::fs::File::open("/dev/null").unwrap();
+        let descriptors = vec![channel.into(), stdout.into(), stderr.into(), pidfd.into()];
+        ReadyCell::new(id, (descriptors, None), pool.expect_exit(id, 1)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_cell_of_a_retired_zygote_is_for_who_waits_and_waits_for_nobody_itself() {
+        let pool = Pool::new(4, 6);
+        let waiting = pool.take();
+        assert_eq!(pool.order(), 5);
+        pool.arrived(cell(&pool, 1), false);
+        assert_eq!(waiting.await.unwrap().id, 1);
+        pool.arrived(cell(&pool, 2), false);
+        assert_eq!((pool.counts().0, pool.order()), (0, 1), "another one is ordered for it");
+        pool.arrived(cell(&pool, 3), true);
+        assert_eq!(pool.counts().0, 1);
     }
 }
