@@ -28,6 +28,7 @@ impl Stack {
         complaints.extend(self.stop_cluster().await);
         complaints.extend(self.survivors().await);
         complaints.extend(self.unexpected_errors());
+        complaints.extend(self.leaks());
         complaints
             .extend(self.anthropic.refused().into_iter().map(|why| format!("Anthropic refused: {why}")));
         let temporary = self.folder.path().join("tmp");
@@ -88,6 +89,14 @@ impl Stack {
             unexpected.extend(wrong.map(|line| format!("{}: {line}", process.name())));
         }
         unexpected
+    }
+
+    /// Secrets of this stack wherever it wrote: the logs, and the file of Redis, which holds every value there ever was.
+    fn leaks(&self) -> Vec<String> {
+        let logs =
+            self.workers.iter().chain([&self.api]).flat_map(|process| self.canaries.found_in_log(process));
+        let leaks = logs.chain(self.canaries.found_in_folder(self.redis.folder()));
+        leaks.map(|leak| format!("a secret got out: {leak}")).collect()
     }
 
     pub(super) fn tails(&self) -> String {
