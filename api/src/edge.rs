@@ -220,7 +220,7 @@ pub(crate) mod tests {
         assert_eq!(answer_of(&api, || std::future::ready("here")).await, (200, "here".to_owned()));
     }
 
-    fn request(pairs: &[(&str, &str)]) -> Request {
+    pub(super) fn request(pairs: &[(&str, &str)]) -> Request {
         let mut request = Request::builder().uri("/jobs");
         for (name, value) in pairs {
             request = request.header(*name, *value);

@@ -36,41 +36,21 @@ pub(crate) fn preferred(headers: &HeaderMap) -> Duration {
 }
 
 /// Waits until the job is final, `patience` is over, or the process ends; answers the job as it was last seen. `None`:
-/// the tenant has no such job.
+/// the tenant has no such job. `since`: who listens since before the job was accepted; then there is nothing to see at first.
 pub(crate) async fn until_final(
     api: &Api,
     home: &Home,
     id: JobId,
     patience: Duration,
-) -> Result<Option<Job>, StoreError> {
-    let listener = api.hub.listen(id); // before the first look, so that nothing falls between
-    look_and_wait(api, home, id, listener, true, patience).await
-}
-
-/// The same for a job that was accepted after this listener began: at first there is nothing to see.
-pub(crate) async fn until_final_of_new(
-    api: &Api,
-    home: &Home,
-    id: JobId,
-    listener: Listener,
-    patience: Duration,
-) -> Result<Option<Job>, StoreError> {
-    look_and_wait(api, home, id, listener, false, patience).await
-}
-
-async fn look_and_wait(
-    api: &Api,
-    home: &Home,
-    id: JobId,
-    mut listener: Listener,
-    mut look: bool,
-    patience: Duration,
+    since: Option<Listener>,
 ) -> Result<Option<Job>, StoreError> {
     let deadline = Instant::now() + patience;
     let place = if patience.is_zero() { None } else { api.waits.take(home.tenant()) };
     let last_look = place.is_none(); // as many wait as may: it is asked again
+    let mut look = last_look || since.is_none();
+    let mut listener = since.unwrap_or_else(|| api.hub.listen(id)); // before the first look, so that nothing falls between
     loop {
-        if look || last_look {
+        if look {
             let job = home.store().job(home.tenant(), id).await?;
             if last_look || job.as_ref().is_none_or(|job| job.status.is_final()) {
                 return Ok(job);

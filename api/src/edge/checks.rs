@@ -89,17 +89,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-
-    use super::*;
-
-    fn request(pairs: &[(&str, &str)]) -> Request {
-        let mut request = Request::builder().uri("/jobs");
-        for (name, value) in pairs {
-            request = request.header(*name, *value);
-        }
-        request.body(Body::empty()).unwrap()
-    }
+    use super::{super::tests::request, *};
 
     #[test]
     fn only_names_of_this_machine_are_answered_to_without_keys() {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use shared::{
     job::{EntryId, Job},
     queue,
-    store::{Home, Listener, StoreError, Submission, SubmitError, Submitted},
+    store::{Home, Listener, Submission, SubmitError, Submitted},
     trace::TraceContext,
     workflow::Workflow,
 };
@@ -79,22 +79,6 @@ impl Asked {
         Ok(Accepted { submitted, listener })
     }
 
-    /// What became of it by the time for which the client waits.
-    async fn end_of(
-        &self,
-        api: &Api,
-        home: &Home,
-        submitted: &Submitted,
-        listener: Option<Listener>,
-    ) -> Result<Option<Job>, StoreError> {
-        match listener {
-            Some(listener) => {
-                wait::until_final_of_new(api, home, submitted.job_id, listener, self.patience).await
-            }
-            None => wait::until_final(api, home, submitted.job_id, self.patience).await,
-        }
-    }
-
     /// Answers with the job.
     pub(super) async fn job(
         &self,
@@ -102,7 +86,7 @@ impl Asked {
         home: &Home,
         Accepted { submitted, listener }: Accepted,
     ) -> Result<Response, Problem> {
-        let job = self.end_of(api, home, &submitted, listener).await?;
+        let job = wait::until_final(api, home, submitted.job_id, self.patience, listener).await?;
         let job = job.ok_or_else(|| Problem::no_such("job"))?;
         let (ended, location) = (job.status.is_final(), format!("/jobs/{}", submitted.job_id));
         Ok(self.answer(job, ended, location, &submitted))
@@ -115,7 +99,7 @@ impl Asked {
         home: &Home,
         Accepted { submitted, listener }: Accepted,
     ) -> Result<Response, Problem> {
-        let job = self.end_of(api, home, &submitted, listener).await?;
+        let job = wait::until_final(api, home, submitted.job_id, self.patience, listener).await?;
         let workflow = home.store().workflow(home.tenant(), submitted.workflow_id).await?;
         let workflow = workflow.ok_or_else(|| Problem::no_such("workflow"))?;
         let location = format!("/workflows/{}", submitted.workflow_id);

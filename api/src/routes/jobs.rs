@@ -99,7 +99,7 @@ pub(crate) async fn get(
     let mut fields = Fields::of_query(query.as_deref());
     let patience = fields.integer("wait", 0..=limits::WAIT_MAX.as_secs());
     let patience = fields.finish(Duration::from_secs(patience.unwrap_or(0)))?;
-    let job = wait::until_final(&api, caller.home(), id, patience).await?;
+    let job = wait::until_final(&api, caller.home(), id, patience, None).await?;
     let job = job.ok_or_else(|| Problem::no_such("job"))?;
     let mut response = tagged(&headers, &job);
     if !job.status.is_final() {

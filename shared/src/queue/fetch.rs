@@ -200,14 +200,9 @@ impl Fetcher {
             };
             share.offered(wanted, limits::CLAIM_BATCH_MAX).await
         };
-        let change = async {
-            // Whoever could change it may be gone: then it stays as it is.
-            if self.consumer.may_claim.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
-            () = change => {}
+            // Whoever could change it may be gone: then it stays as it is.
+            Ok(()) = self.consumer.may_claim.changed() => {}
             _ = self.any.ended() => {}
             _ = self.idle.ended() => {}
             offered = more_slots => self.offered = Some(offered),

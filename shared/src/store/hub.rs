@@ -135,7 +135,7 @@ impl Hub {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = listeners.entry(id.clone()).or_insert_with(|| watch::channel(News::default()).0);
         let news = sender.subscribe();
-        let ended = news.borrow().ended; // what was told of it before is told again
+        let ended = news.borrow().ended;
         Listener { hub: self.clone(), id, news: Some(news), ended }
     }
 

@@ -197,10 +197,10 @@ fn submitted(answer: &str, asked: &JobSpec) -> Result<Submitted, SubmitError> {
         "no_room" => {
             Err(StoreError::Unavailable("its memory is full of jobs that have not ended".to_owned()).into())
         }
-        other if other.starts_with("not_ready ") => {
-            Err(SubmitError::NotReady(other["not_ready ".len()..].parse().map_err(|()| unexpected(other))?))
-        }
-        other => Ok(replayed(other).ok_or_else(|| unexpected(other))?),
+        other => match other.strip_prefix("not_ready ") {
+            Some(status) => Err(SubmitError::NotReady(status.parse().map_err(|()| unexpected(other))?)),
+            None => Ok(replayed(other).ok_or_else(|| unexpected(other))?),
+        },
     }
 }
 

@@ -190,8 +190,8 @@ impl<'a> Conversation<'a> {
             tokio::select! {
                 biased;
                 () = sleep_until(deadline) => break,
-                () = has_something(self.output.stdout.as_ref()) => { self.read_output(Stream::Stdout); }
-                () = has_something(self.output.stderr.as_ref()) => { self.read_output(Stream::Stderr); }
+                () = has_something(self.output.stdout.as_ref()) => self.read_output(Stream::Stdout),
+                () = has_something(self.output.stderr.as_ref()) => self.read_output(Stream::Stderr),
             }
         }
         self.output.tap
@@ -209,24 +209,17 @@ impl<'a> Conversation<'a> {
         })
     }
 
-    /// Reads once from an output pipe; whether there may be more.
-    fn read_output(&mut self, stream: Stream) -> bool {
+    /// Reads once from an output pipe.
+    fn read_output(&mut self, stream: Stream) {
         let pipe = match stream {
             Stream::Stdout => &mut self.output.stdout,
             Stream::Stderr => &mut self.output.stderr,
         };
         let mut buffer = [0; READ_BYTES];
         match pipe.as_ref().map(|pipe| pipe.try_read(&mut buffer)) {
-            Some(Ok(count @ 1..)) => {
-                self.output.tap.pass(self.host, stream, &buffer[..count]);
-                true
-            }
-            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => false,
-            Some(_) => {
-                *pipe = None;
-                false
-            }
-            None => false,
+            Some(Ok(count @ 1..)) => self.output.tap.pass(self.host, stream, &buffer[..count]),
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            _ => *pipe = None,
         }
     }
 

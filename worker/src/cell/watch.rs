@@ -227,30 +227,36 @@ impl Resident {
     }
 }
 
-/// `status`, not `smaps`: it may be read of any process, and it is cheap.
+/// What the kernel says of a process. `status`, not `smaps`: it may be read of any process, and it is cheap.
+struct Status(String);
+
+impl Status {
+    fn of(pid: u32) -> Option<Self> {
+        read_once(&format!("/proc/{pid}/status")).map(Self)
+    }
+
+    /// The first number behind a name such as `Threads:`.
+    fn number(&self, name: &str) -> Option<u64> {
+        let rest = self.0.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_whitespace().next()?.parse().ok()
+    }
+}
+
 fn resident(pid: u32) -> Option<Resident> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| -> Option<u64> {
-        let line = status.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    };
+    let status = Status::of(pid)?;
     Some(Resident {
-        anonymous_bytes: field("RssAnon:")? * 1024,
-        shared_memory_bytes: field("RssShmem:")? * 1024,
-        threads: field("Threads:")?,
+        anonymous_bytes: status.number("RssAnon:")? * 1024,
+        shared_memory_bytes: status.number("RssShmem:")? * 1024,
+        threads: status.number("Threads:")?,
     })
 }
 
 /// What a living process has used so far. `None` when it is gone, or cannot be seen. Its report waits for this: as few
 /// calls as it takes.
 pub(super) fn usage_of(pid: u32) -> Option<Exit> {
-    let status = read_once(&format!("/proc/{pid}/status"))?;
-    let field = |name| -> Option<u64> {
-        let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
-        rest.split_whitespace().next()?.parse().ok()
-    };
+    let status = Status::of(pid)?;
     // Exact, of the threads that live; and of all there ever were, in whole ticks.
-    let exact_ns = match field("Threads:")? {
+    let exact_ns = match status.number("Threads:")? {
         1 => first_number(&format!("/proc/{pid}/schedstat"))?,
         _ => fs::read_dir(format!("/proc/{pid}/task"))
             .ok()?
@@ -262,7 +268,7 @@ pub(super) fn usage_of(pid: u32) -> Option<Exit> {
     Some(Exit {
         status: ExitStatus::Code(0),
         cpu_us: (exact_ns / 1000).max(ticks * MICROS_PER_TICK),
-        max_rss_bytes: field("VmHWM:")? * 1024,
+        max_rss_bytes: status.number("VmHWM:")? * 1024,
         oom: None,
     })
 }
@@ -298,7 +304,7 @@ fn mounted_bytes(work: &OwnedFd) -> u64 {
 
 /// The number of a process as this process sees it, whatever namespace it came from.
 pub(super) fn pid_of(pidfd: &OwnedFd) -> Option<u32> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let info = read_once(&format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
     info.lines().find_map(|line| line.strip_prefix("Pid:")).and_then(|pid| pid.trim().parse().ok())
 }
 

@@ -46,7 +46,7 @@ local function finish(at)
     if queue == 'generate' then end_version(at, job[3] or '', job[4]) end
   end
   end_record(ends, id, queue, read[8], status, err, now, job, (fields_at(at + 8)))
-  if read[10] and #ARGV[at + 5] <= TOLD_BYTES_MAX then watched[#watched + 1] = { key, read[10] } end
+  if read[10] and #ARGV[at + 5] + redis.call('STRLEN', key .. ':input') <= TOLD_BYTES_MAX then watched[#watched + 1] = { key, read[10] } end
   return 'ok'
 end
 
@@ -72,19 +72,16 @@ note_ends(ends, now)
 
 -- Who waits for a job is told it as it ended, before everybody hears that it did: its record as fields and values, its
 -- input and its result, each with its length before it. What is long is read by who wants it.
-local function told(values)
-  local words = {}
-  for _, value in ipairs(values) do words[#words + 1] = #value .. ':' .. value end
-  return table.concat(words)
-end
-for _, it in ipairs(watched) do
-  local key, watcher = it[1], it[2]
-  local record, rest = redis.call('HGETALL', key), redis.call('MGET', key .. ':input', key .. ':result')
-  for i = 1, 2 do
-    if rest[i] then record[#record + 1], record[#record + 2] = i == 1 and ':input' or ':result', rest[i] end
+local function tell(key, watcher)
+  local values = redis.call('HGETALL', key)
+  for _, name in ipairs({ ':input', ':result' }) do
+    local value = redis.call('GET', key .. name)
+    if value then values[#values + 1], values[#values + 2] = name, value end
   end
-  local message = told(record)
+  for i, value in ipairs(values) do values[i] = #value .. ':' .. value end
+  local message = table.concat(values)
   if #message <= TOLD_BYTES_MAX then redis.call('PUBLISH', P .. 'ends:' .. watcher, message) end
 end
+for _, it in ipairs(watched) do tell(it[1], it[2]) end
 publish_news()
 return answers
