@@ -33,7 +33,11 @@ pub mod tools;
 
 use std::{path::PathBuf, sync::Arc};
 
-use shared::{job::Sandbox, store::Shards, trace::Tracer};
+use shared::{
+    job::Sandbox,
+    store::{Shards, WorkerReport},
+    trace::Tracer,
+};
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -42,7 +46,7 @@ use crate::{
     config::Config,
     deliver::Deliverer,
     environment::Environment,
-    outside::Outside,
+    outside::{Clients, Outside},
     programs::Programs,
     serving::Serving,
 };
@@ -78,26 +82,7 @@ pub async fn run(config: Config, runner: PathBuf, shutdown: CancellationToken) -
     let cells = CellRoom::start(cells(&config, runner), ended.clone()).await?;
     let concurrency = affordable(config.concurrency, &cells);
     let report = presence::report(&name, (&config, concurrency), &cells);
-    // The first thing a worker says, so that what stands around programs is known whatever comes next.
-    tracing::info!(
-        worker = name,
-        tier = report.sandbox_tier,
-        layers = report.sandbox_layers.join(", "),
-        without = presence::without(&cells.sandbox()),
-        python = report.python_version,
-        generator = operators.generator.provider(),
-        search = operators.search.provider(),
-        chat = operators.chat.provider(),
-        concurrency,
-        "Worker {name} is ready."
-    );
-    if concurrency < config.concurrency {
-        tracing::warn!(
-            wanted = config.concurrency,
-            affordable = concurrency,
-            "WORKER_CONCURRENCY is more than this process has open files for; raise its limit (ulimit -n, LimitNOFILE)"
-        );
-    }
+    say_ready(&name, (&report, &cells), &operators, (config.concurrency, concurrency));
     let (tracer, exporting) = tracer(&config, &shards, &ended)?;
     let environment = Environment {
         store: shards.own_home().store().clone(),
@@ -151,6 +136,36 @@ fn tracer(
     let started = Tracer::start(endpoint, "worker", shards.counters(), ended.clone());
     let (tracer, task) = started.map_err(|error| StartError::Traces(error.to_string()))?;
     Ok((tracer, Some(task)))
+}
+
+/// The first thing a worker says, so that what stands around programs is known whatever comes next.
+fn say_ready(
+    name: &str,
+    (report, cells): (&WorkerReport, &CellRoom),
+    operators: &Clients,
+    (wanted, affordable): (usize, usize),
+) {
+    let sandbox = cells.sandbox();
+    tracing::info!(
+        worker = name,
+        tier = report.sandbox_tier,
+        layers = report.sandbox_layers.join(", "),
+        without = presence::without(&sandbox),
+        python = report.python_version,
+        hot_pages = sandbox.hot_pages.map_or_else(|reason| reason, |pages| pages.to_string()),
+        generator = operators.generator.provider(),
+        search = operators.search.provider(),
+        chat = operators.chat.provider(),
+        concurrency = affordable,
+        "Worker {name} is ready."
+    );
+    if affordable < wanted {
+        tracing::warn!(
+            wanted,
+            affordable,
+            "WORKER_CONCURRENCY is more than this process has open files for; raise its limit (ulimit -n, LimitNOFILE)"
+        );
+    }
 }
 
 /// As many runs at once as there are open files for; one more for each 8 is kept for tenants with nothing running.

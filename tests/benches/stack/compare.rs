@@ -1,5 +1,7 @@
 //! Ours and theirs, alternately, with the same Redis settings on both sides.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tests::process;
 use tests::redis_server::Durability;
@@ -22,7 +24,8 @@ const AT_ONCE: usize = 32;
 /// Everything of one comparison.
 #[derive(Debug, Default)]
 struct Samples {
-    latencies: Vec<f64>,
+    idle: Vec<f64>,
+    in_a_row: Vec<f64>,
     throughput: Vec<f64>,
 }
 
@@ -40,22 +43,25 @@ pub async fn measure(report: &mut Report, packages: Option<&Packages>, durabilit
         Some(packages) => Some(Peers::start(packages, durability).await),
         None => None,
     };
-    load::latencies(&stack, &workflow, CALLS).await; // warm
+    load::latencies(&stack, &workflow, CALLS, Duration::ZERO).await; // warm
     let mut ours = Samples::default();
     let mut theirs: [Samples; Peer::ALL.len()] = std::array::from_fn(|_| Samples::default());
     let mut cpu = Vec::new();
     for _ in 0..ROUNDS {
-        ours.latencies.extend(load::latencies(&stack, &workflow, CALLS).await);
+        ours.idle.extend(load::latencies(&stack, &workflow, CALLS, load::IDLE).await);
+        ours.in_a_row.extend(load::latencies(&stack, &workflow, CALLS, Duration::ZERO).await);
         let before = Cpu::of(&stack);
         ours.throughput.push(load::throughput(&stack, &workflow, JOBS, AT_ONCE).await);
         cpu.push(Cpu::of(&stack).each_since(before, JOBS));
         let Some(peers) = &peers else { continue };
         for (peer, samples) in Peer::ALL.into_iter().zip(&mut theirs) {
-            samples.latencies.extend(peers.latencies(peer, CALLS.min(peer.jobs())).await);
+            let calls = CALLS.min(peer.jobs());
+            samples.idle.extend(peers.latencies(peer, calls, load::IDLE).await);
+            samples.in_a_row.extend(peers.latencies(peer, calls, Duration::ZERO).await);
             samples.throughput.push(peers.throughput(peer, peer.jobs()).await);
         }
     }
-    let sequence: f64 = load::latencies(&stack, &workflow, SEQUENCE).await.iter().sum();
+    let sequence: f64 = load::latencies(&stack, &workflow, SEQUENCE, Duration::ZERO).await.iter().sum();
     latency(report, section, &ours, &theirs, sequence);
     throughput(report, section, &ours, &theirs);
     costs(report, section, &cpu);
@@ -63,14 +69,19 @@ pub async fn measure(report: &mut Report, packages: Option<&Packages>, durabilit
 }
 
 fn latency(report: &mut Report, section: &str, ours: &Samples, theirs: &[Samples], sequence_ms: f64) {
-    let p50 = median(&ours.latencies);
-    let celery = median(&theirs[0].latencies);
-    let goal = if celery.is_nan() { Goal::None } else { Goal::AtMost(celery) };
-    report.add(section, "ours, submit → result, full jail, p50", p50, "ms", goal);
-    report.add(section, "ours, p99", percentile(&ours.latencies, 99.0), "ms", Goal::AtMost(4.0 * p50));
+    let at_most = |celery: f64| if celery.is_nan() { Goal::None } else { Goal::AtMost(celery) };
+    let p50 = median(&ours.idle);
+    let idle = at_most(median(&theirs[0].idle));
+    report.add(section, "ours, submit → result, full jail, idle system, p50", p50, "ms", idle);
+    report.add(section, "ours, p99", percentile(&ours.idle, 99.0), "ms", Goal::AtMost(4.0 * p50));
+    let in_a_row = at_most(median(&theirs[0].in_a_row));
+    report.add(section, "ours, each call right after the last, p50", median(&ours.in_a_row), "ms", in_a_row);
     report.add(section, "ours, 40 calls in sequence", sequence_ms / 1e3, "s", Goal::AtMost(0.16));
-    for (peer, samples) in Peer::ALL.iter().zip(theirs).filter(|(_, samples)| !samples.latencies.is_empty()) {
-        report.add(section, format!("{}, p50", peer.name()), median(&samples.latencies), "ms", Goal::None);
+    for (peer, samples) in Peer::ALL.iter().zip(theirs).filter(|(_, samples)| !samples.idle.is_empty()) {
+        let name = peer.name();
+        report.add(section, format!("{name}, idle, p50"), median(&samples.idle), "ms", Goal::None);
+        let in_a_row = median(&samples.in_a_row);
+        report.add(section, format!("{name}, right after the last, p50"), in_a_row, "ms", Goal::None);
     }
 }
 

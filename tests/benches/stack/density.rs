@@ -36,8 +36,8 @@ pub async fn measure(report: &mut Report) {
         .await;
     let waiting = stack.workflow_from_code(WAITS).await;
     let short = stack.workflow_from_code(load::PROGRAM).await;
-    load::latencies(&stack, &short, SHORT_CALLS).await; // warm
-    let idle = median(&load::latencies(&stack, &short, SHORT_CALLS).await);
+    load::latencies(&stack, &short, SHORT_CALLS, load::IDLE).await; // warm
+    let idle = median(&load::latencies(&stack, &short, SHORT_CALLS, load::IDLE).await);
 
     stack.paradigm.withhold();
     let began = Instant::now();
@@ -53,7 +53,7 @@ pub async fn measure(report: &mut Report) {
     );
 
     memory(report, &stack, waiting_runs);
-    let beside = median(&load::latencies(&stack, &short, SHORT_CALLS).await);
+    let beside = median(&load::latencies(&stack, &short, SHORT_CALLS, load::IDLE).await);
     report.add(SECTION, "a fresh short job, idle, p50", idle, "ms", Goal::None);
     report.add(SECTION, "the same beside them, p50", beside, "ms", Goal::AtMost(3.0 * idle));
 

@@ -39,12 +39,18 @@ pub async fn call(stack: &Stack, path: &str, body: &Value, expected: &Value) -> 
     took
 }
 
-/// `count` jobs one after the other: milliseconds of each.
-pub async fn latencies(stack: &Stack, workflow: &str, count: usize) -> Vec<f64> {
+/// 10 ms between two calls of an idle system: what the last one left to do is done.
+pub const IDLE: Duration = Duration::from_millis(10);
+
+/// `count` jobs one after the other, each after a pause: milliseconds of each.
+pub async fn latencies(stack: &Stack, workflow: &str, count: usize, pause: Duration) -> Vec<f64> {
     let path = format!("/workflows/{workflow}/execute");
     let (body, expected) = (json!({"user_input": INPUT}), json!(expected()));
     let mut all = Vec::with_capacity(count);
     for _ in 0..count {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         all.push(call(stack, &path, &body, &expected).await.as_secs_f64() * 1e3);
     }
     all

@@ -112,23 +112,24 @@ impl Peers {
         Self { environment, _workers: workers, _redis: redis, _folder: folder }
     }
 
-    /// `count` jobs one after the other: milliseconds of each.
-    pub async fn latencies(&self, peer: Peer, count: usize) -> Vec<f64> {
-        let told = self.drive(peer, "latency", count).await;
+    /// `count` jobs one after the other, each after a pause: milliseconds of each.
+    pub async fn latencies(&self, peer: Peer, count: usize, pause: Duration) -> Vec<f64> {
+        let told = self.drive(peer, &["latency", &count.to_string(), &pause.as_millis().to_string()]).await;
         let all = told["latencies_ms"].as_array().expect("a list of latencies");
         all.iter().filter_map(Value::as_f64).collect()
     }
 
     /// `count` jobs at once: jobs a second.
     pub async fn throughput(&self, peer: Peer, count: usize) -> f64 {
-        self.drive(peer, "throughput", count).await["per_second"].as_f64().expect("a number")
+        self.drive(peer, &["throughput", &count.to_string()]).await["per_second"].as_f64().expect("a number")
     }
 
-    async fn drive(&self, peer: Peer, mode: &str, count: usize) -> Value {
+    async fn drive(&self, peer: Peer, what: &[&str]) -> Value {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/stack/peers/drive.py");
         let mut child = Command::new("python3")
             .arg(script)
-            .args([peer.argument(), mode, &count.to_string()])
+            .arg(peer.argument())
+            .args(what)
             .env_clear()
             .envs(&self.environment)
             .stdin(Stdio::piped())
@@ -142,9 +143,10 @@ impl Peers {
         stdin.write_all(job.to_string().as_bytes()).await.expect("the driver reads");
         drop(stdin);
         let ended = tokio::time::timeout(DRIVE_TIMEOUT, child.wait_with_output()).await;
-        let output =
-            ended.unwrap_or_else(|_| panic!("{peer:?} {mode} takes too long")).expect("it can be waited for");
-        assert!(output.status.success(), "{peer:?} {mode} failed");
+        let output = ended
+            .unwrap_or_else(|_| panic!("{peer:?} {what:?} takes too long"))
+            .expect("it can be waited for");
+        assert!(output.status.success(), "{peer:?} {what:?} failed");
         serde_json::from_slice(&output.stdout).expect("a line of JSON")
     }
 }

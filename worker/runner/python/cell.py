@@ -52,6 +52,23 @@ async def execute_workflow(user_input):
         pairs.append(f"Question {number}: {line}\\nAnswer: {json.dumps([answer])[2:-2]}")
     return "\\n\\n".join(pairs)
 """
+# What nearly every program does: text taken apart, something awaited in a loop, text put together. What it writes to is copied into
+# each cell ahead, so it does no more than that.
+TYPICAL = """\
+import re
+
+re.purge()
+
+async def asked(line):
+    return "Answer to: " + line
+
+async def execute_workflow(user_input):
+    pairs = []
+    for line in [part.strip() for part in re.split(r"(?<=[.!?])\\s+", user_input) if part.strip()]:
+        answer = await asked(line)
+        pairs.append(f"Question: {line}\\nAnswer: {answer}")
+    return "\\n\\n".join(pairs)
+"""
 REHEARSAL_BYTES_MAX = 1000
 _REPLY = b'{"reply":{"id":1,"outcome":{"value":"y"}}}'
 REHEARSAL_REPLY = len(_REPLY).to_bytes(4, "big") + _REPLY

@@ -121,6 +121,29 @@ pub fn live(
     kernel::exit_now(0)
 }
 
+/// Becomes a child without walls that goes the way of a run, says so and waits for its end.
+pub fn rehearse_only(py: Python<'_>, glue: &Glue, channel: &OwnedFd) -> ! {
+    let arranged = kernel::place_descriptor(channel.as_fd(), CHANNEL);
+    // SAFETY: nothing but descriptors 0 to 3 is used from here on, and no owner is dropped: it ends with `_exit`.
+    let closed = arranged.and_then(|()| unsafe { kernel::close_from(CHANNEL + 1) });
+    let ready = closed.and_then(|()| own_loop(glue.loop_descriptors));
+    // SAFETY: the counterpart of PyOS_BeforeFork, in the child, which has this one thread.
+    unsafe { pyo3::ffi::PyOS_AfterFork_Child() };
+    if ready.is_ok() && glue.run_typical(py).is_ok() {
+        send_on_channel(&FromCell::Begun);
+        wait_for_the_end();
+    }
+    kernel::exit_now(EXIT_GLUE)
+}
+
+/// In the zygote: an error when it ended before.
+pub fn wait_for_rehearsal(channel: &OwnedFd) -> io::Result<()> {
+    match rustix::io::read(channel, &mut [0; 64])? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Until the worker kills this process or hangs up. The interpreter stays locked: no other thread of the program's goes on.
 fn wait_for_the_end() {
     let mut unread = [0; 256];

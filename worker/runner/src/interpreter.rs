@@ -68,8 +68,10 @@ pub struct Glue {
     settle: Py<PyAny>,
     rehearse: Py<PyAny>,
     run: Py<PyAny>,
-    /// A start frame's body with a program of no consequence.
+    /// A start frame's body with a program of no consequence that does what many do.
     rehearsal: Vec<u8>,
+    /// The same with one that does what most do, and no more.
+    typical: Vec<u8>,
     check_library: Py<PyAny>,
     /// Of the event loop that all cells have: each needs descriptors of its own under these numbers.
     pub loop_descriptors: LoopDescriptors,
@@ -122,6 +124,7 @@ impl Glue {
             rehearse: cell.getattr("rehearse")?.unbind(),
             run: cell.getattr("run")?.unbind(),
             rehearsal: rehearsal(cell.getattr("REHEARSAL")?.extract()?),
+            typical: rehearsal(cell.getattr("TYPICAL")?.extract()?),
             check_library: py.import("cell_surroundings")?.getattr("check_library")?.unbind(),
             loop_descriptors: LoopDescriptors { selector, wake_reader, wake_writer },
         })
@@ -136,10 +139,18 @@ impl Glue {
     /// its result.
     pub fn warm(&self, py: Python<'_>, work_folder: &str, rehearses: bool) -> PyResult<()> {
         self.settle.call1(py, (work_folder,))?;
-        if !rehearses {
-            return Ok(());
-        }
-        match wire::codec::decode::<ToCell>(&self.rehearsal.clone()) {
+        if rehearses { self.rehearse(py, &self.rehearsal) } else { Ok(()) }
+    }
+
+    /// In a child that becomes no cell: what most runs do.
+    pub fn run_typical(&self, py: Python<'_>) -> PyResult<()> {
+        self.rehearse(py, &self.typical)
+    }
+
+    fn rehearse(&self, py: Python<'_>, frame: &[u8]) -> PyResult<()> {
+        // As a run has it: in memory of its own.
+        let frame = frame.to_vec();
+        match wire::codec::decode::<ToCell>(&frame) {
             Ok(ToCell::Start(start)) => call(&self.rehearse, py, *start),
             _ => Ok(()),
         }

@@ -2,10 +2,13 @@
 //!
 //! Invariant: every function checks its result; none decides policy.
 
+mod memory;
+
 use std::ffi::c_int;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+pub use self::memory::*;
 use crate::jail::Statement;
 
 /// Linux 5.7; wider than the type that `libc` has for flags of `clone`.
@@ -308,58 +311,6 @@ pub fn landlock_abi() -> i32 {
         )
     };
     i32::try_from(abi).unwrap_or(0).max(0)
-}
-
-/// One allocation arena: threads would otherwise reserve 64 MiB of address space each.
-pub fn use_one_arena() {
-    // SAFETY: mallopt takes numbers.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
-}
-
-/// Takes for good what the allocator holds free below the top of its heap, in pieces of these sizes.
-pub fn fill_gaps(sizes: impl Iterator<Item = usize>) {
-    // SAFETY: both only tell something.
-    let (top_bytes, end) = unsafe { (libc::mallinfo2().keepcost, libc::sbrk(0)) };
-    let gaps = 1..end.expose_provenance().saturating_sub(top_bytes);
-    for bytes in sizes {
-        // SAFETY: nothing is written, and nothing freed: what is taken stays with the allocator as in use.
-        while gaps.contains(&unsafe { libc::malloc(bytes) }.expose_provenance()) {}
-    }
-}
-
-/// The address of fresh, private, writable memory.
-pub fn map_memory(bytes: usize) -> io::Result<usize> {
-    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: no address is asked for, so nothing that exists is replaced.
-    let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, kind, -1, 0) };
-    if start == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(start.expose_provenance()) }
-}
-
-/// Gives memory back.
-///
-/// # Safety
-/// It came from [`map_memory`], and nothing points into it any more.
-pub unsafe fn unmap_memory(range: std::ops::Range<usize>) {
-    // SAFETY: the caller's promise. It cannot fail for a range that is mapped.
-    unsafe { libc::munmap(std::ptr::with_exposed_provenance_mut(range.start), range.len()) };
-}
-
-/// Gives the pages of private memory back and keeps the addresses: zeroes are read there next.
-pub fn forget_contents(range: std::ops::Range<usize>) {
-    let first = std::ptr::with_exposed_provenance_mut::<libc::c_void>(range.start);
-    // SAFETY: the callers own the range and read nothing of it before they write. When it fails the pages stay.
-    unsafe { libc::madvise(first, range.len(), libc::MADV_DONTNEED) };
-}
-
-/// `MADV_COLLAPSE`, Linux 6.1.
-const MADV_COLLAPSE: c_int = 25;
-
-/// Moves memory of this process into huge pages. The whole range must be one readable mapping.
-pub fn collapse(range: std::ops::Range<usize>) -> io::Result<()> {
-    let first = std::ptr::without_provenance_mut::<libc::c_void>(range.start);
-    // SAFETY: the advice changes where the bytes lie in physical memory and nothing that a program can see; a range
-    // that is not mapped is an error.
-    checked(unsafe { libc::madvise(first, range.len(), MADV_COLLAPSE) }).map(drop)
 }
 
 /// Ends the process at once: no destructors, no flushes, no Python finalisation.

@@ -12,6 +12,7 @@
 
 mod arenas;
 mod cell;
+mod hot_pages;
 mod interpreter;
 mod jail;
 mod kernel;

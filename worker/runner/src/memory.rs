@@ -67,12 +67,16 @@ fn common_code(line: &str) -> Option<u64> {
 
 /// The addresses of a line of `maps`, when it is memory that a program allocated.
 fn anonymous(line: &str) -> Option<Range<usize>> {
+    let name = line.split_whitespace().nth(5).unwrap_or_default();
+    if name.is_empty() || name == "[heap]" { writable(line) } else { None }
+}
+
+/// The addresses of a line of `maps`, when it is private memory that may be written to.
+pub fn writable(line: &str) -> Option<Range<usize>> {
     let mut fields = line.split_whitespace();
     let (first, last) = fields.next()?.split_once('-')?;
-    let permissions = fields.next()?;
-    let name = fields.nth(3).unwrap_or_default();
     let range = usize::from_str_radix(first, 16).ok()?..usize::from_str_radix(last, 16).ok()?;
-    (permissions == "rw-p" && (name.is_empty() || name == "[heap]")).then_some(range)
+    (fields.next()? == "rw-p").then_some(range)
 }
 
 /// The huge pages that fit into a range whole.

@@ -19,6 +19,7 @@ use wire::control::{
 };
 
 use crate::cell::{self, Pipes};
+use crate::hot_pages::HotPages;
 use crate::interpreter::{self, Glue};
 use crate::jail::{WORK, Walls};
 use crate::kernel::{self, Forked};
@@ -48,8 +49,11 @@ pub fn serve() -> Result<(), ZygoteError> {
         Ok(zygote) => zygote,
         Err(refusal) => return Ok(send(&control, &FromZygote::Refused(refusal), &[])?),
     };
-    let ready =
-        FromZygote::Ready { python_version: zygote.python_version.clone(), layers: zygote.walls.report() };
+    let ready = FromZygote::Ready {
+        python_version: zygote.python_version.clone(),
+        layers: zygote.walls.report(),
+        hot_pages: zygote.hot_pages.as_ref().map(HotPages::count).map_err(Clone::clone),
+    };
     send(&control, &ready, &[])?;
     let result = Python::attach(|py| zygote.run(py, &control));
     zygote.end_cells();
@@ -77,6 +81,8 @@ fn take_control_socket() -> io::Result<OwnedFd> {
 struct Zygote {
     walls: Walls,
     glue: Glue,
+    /// Why there are none, where there are none.
+    hot_pages: Result<HotPages, String>,
     /// Keeps the number on which a cell has its channel: whatever else lay there would be gone in the cell.
     _channel_number: OwnedFd,
     python_version: String,
@@ -105,7 +111,9 @@ impl Zygote {
             reason: error.to_string(),
             fix: "build the runner again with the installed Python: cargo build -p runner".to_owned(),
         })?;
-        memory::gather(); // before the walls: it looks into /proc
+        // Before the walls: both look into /proc.
+        memory::gather();
+        let hot_pages = Python::attach(|py| HotPages::pin(py, &library.glue));
         let walls = Walls::build(settings, &library)?;
         let ended = kernel::child_signal_descriptor().map_err(|error| Refusal {
             layer: "signalfd".to_owned(),
@@ -115,6 +123,7 @@ impl Zygote {
         let mut zygote = Self {
             walls,
             glue: library.glue,
+            hot_pages: hot_pages.map_err(|error| error.to_string()),
             _channel_number: channel_number,
             python_version: library.version,
             ended,
@@ -194,6 +203,9 @@ impl Zygote {
 
     /// The child's copy of the control socket goes with the other descriptors.
     fn fork(&mut self, py: Python<'_>, (cell, rehearses): (u64, bool)) -> io::Result<(i32, Pipes)> {
+        if let Ok(hot_pages) = &mut self.hot_pages {
+            hot_pages.follow(self.living.len());
+        }
         let (ours, theirs) = Pipes::pair()?;
         let work = self.walls.work_folder(cell)?;
         let group = self.walls.group(cell)?;

@@ -82,6 +82,7 @@ impl CellRoom {
             tier: settings.tier,
             layers: zygote.layers.clone(),
             python_version: zygote.python_version.clone(),
+            hot_pages: zygote.hot_pages.clone(),
             higher_tier_refused,
         };
         let pool = Arc::new(Pool::new(config.pool_size, descriptors::cells_max()));

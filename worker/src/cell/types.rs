@@ -321,6 +321,8 @@ pub struct SandboxReport {
     pub layers: Vec<LayerReport>,
     /// Of the loaded library.
     pub python_version: String,
+    /// How many pages each fork copies at once, or why a cell copies each when it writes to it.
+    pub hot_pages: Result<usize, String>,
     /// Why it is not a higher tier, when a higher one was allowed.
     pub higher_tier_refused: Option<Refusal>,
 }

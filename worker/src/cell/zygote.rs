@@ -47,6 +47,7 @@ pub(super) struct Zygote {
     pub(super) process: Child,
     pub(super) python_version: String,
     pub(super) layers: Vec<LayerReport>,
+    pub(super) hot_pages: Result<usize, String>,
     /// The groups of its cells. They go when they are empty.
     generation: Option<Generation>,
     /// Tier B's private folders of its cells. They go when it has ended.
@@ -82,14 +83,14 @@ impl Zygote {
             tokio::spawn(log_lines(stderr));
         }
         let greeted = timeout(START_TIME_MAX, greet(&control, settings)).await;
-        let (python_version, layers) = match greeted {
+        let (python_version, layers, hot_pages) = match greeted {
             Ok(Err(ZygoteStartError::Io(error))) if is_gone(&error) => {
                 return Err(how_it_ended(process, error).await);
             }
             Ok(greeted) => greeted?,
             Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
         };
-        Ok(Self { control: Arc::new(control), process, python_version, layers, generation, work })
+        Ok(Self { control: Arc::new(control), process, python_version, layers, hot_pages, generation, work })
     }
 
     /// Where it makes the folder of a cell, on tier B.
@@ -113,7 +114,7 @@ impl Zygote {
 async fn greet(
     control: &ControlSocket,
     settings: ZygoteSettings,
-) -> Result<(String, Vec<LayerReport>), ZygoteStartError> {
+) -> Result<(String, Vec<LayerReport>, Result<usize, String>), ZygoteStartError> {
     match receive(control).await? {
         FromZygote::Hello { build_id } if build_id == wire::BUILD_ID => {}
         FromZygote::Hello { build_id } => return Err(ZygoteStartError::Stale { theirs: build_id }),
@@ -121,7 +122,7 @@ async fn greet(
     }
     control.send(&ToZygote::Configure(settings)).await?;
     match receive(control).await? {
-        FromZygote::Ready { python_version, layers } => Ok((python_version, layers)),
+        FromZygote::Ready { python_version, layers, hot_pages } => Ok((python_version, layers, hot_pages)),
         FromZygote::Refused(refusal) => Err(ZygoteStartError::Refused(refusal)),
         other => Err(unexpected(&other)),
     }

@@ -12,7 +12,7 @@ use worker::cell::{
     ToolVerdict,
 };
 
-use crate::support::{Answers, Bench, expect_failure, expect_value};
+use crate::support::{Answers, Bench, expect_failure, expect_value, not_run};
 
 /// A host whose tool answers when it is told to.
 struct Patient(watch::Receiver<bool>);
@@ -106,4 +106,22 @@ async fn the_private_folder_has_a_limit_in_both_tiers() {
         "{failure:?}"
     );
     bench.end().await;
+}
+
+/// 550 faults without it, 18 in a cell that has not rehearsed, 140 in one that has.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_run_writes_to_is_copied_by_the_fork_and_not_fault_by_fault() {
+    let count = "import resource\ndef execute_workflow(x):\n    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt";
+    for tier in [Tier::A, Tier::B] {
+        let bench = Bench::start_with(|config| config.max_tier = tier).await;
+        match &bench.room.sandbox().hot_pages {
+            Err(reason) => not_run(&format!("pages copied ahead: {reason}")),
+            Ok(pages) => {
+                assert!((200..800).contains(pages), "{pages}");
+                let faults = expect_value(&bench.execute(count, "x").await, count).as_u64().expect("a count");
+                assert!(faults < 300, "{faults} faults with {pages} pages copied ahead, tier {tier}");
+            }
+        }
+        bench.end().await;
+    }
 }

@@ -121,6 +121,8 @@ pub enum FromZygote {
         python_version: String,
         /// Every wall, in the order in which it is put up.
         layers: Vec<LayerReport>,
+        /// How many pages each fork copies at once, or why a cell copies each when it writes to it.
+        hot_pages: Result<usize, String>,
     },
     /// The zygote cannot do what was asked, and ends.
     Refused(Refusal),

@@ -1,7 +1,7 @@
 """Submits jobs to a peer and waits for their results; prints one line of JSON.
 
-drive.py celery|celery_bwrap|rq latency|throughput COUNT < {"code", "user_input", "expected"}
-latency: one after the other, milliseconds of each. throughput: all at once, jobs a second from first submit to last
+drive.py celery|celery_bwrap|rq latency COUNT PAUSE_MS | throughput COUNT < {"code", "user_input", "expected"}
+latency: one after the other, each after a pause, milliseconds of each. throughput: all at once, jobs a second from first submit to last
 result. A wrong result is an error: a peer that fails fast must not look fast.
 """
 
@@ -48,8 +48,10 @@ def main():
 
     right(result_of(submit(*arguments)))  # connections are open from here on
     if mode == "latency":
-        milliseconds = []
+        milliseconds, pause = [], int(sys.argv[4]) / 1e3
         for _ in range(count):
+            if pause:
+                time.sleep(pause)
             began = time.perf_counter()
             value = result_of(submit(*arguments))
             milliseconds.append((time.perf_counter() - began) * 1e3)

@@ -216,7 +216,6 @@ impl Walls {
     fn limit_all(&self) -> io::Result<()> {
         kernel::limit(libc::RLIMIT_CORE, 0)?;
         kernel::limit(libc::RLIMIT_STACK, STACK_BYTES_MAX)?;
-        kernel::limit(libc::RLIMIT_MEMLOCK, 0)?;
         kernel::limit(libc::RLIMIT_MSGQUEUE, 0)?;
         kernel::limit(libc::RLIMIT_SIGPENDING, PENDING_SIGNALS_MAX)?;
         kernel::limit(libc::RLIMIT_FSIZE, self.settings.work_bytes_max)
@@ -224,6 +223,8 @@ impl Walls {
 
     fn limit_one(&self) -> io::Result<()> {
         kernel::limit(libc::RLIMIT_NOFILE, self.settings.open_files_max)?;
+        // The zygote itself pins pages again and again.
+        kernel::limit(libc::RLIMIT_MEMLOCK, 0)?;
         if self.identity.is_own_per_cell() && self.on("user") {
             // Counts all processes of a user: a wall only where each cell has a user of its own.
             kernel::limit(libc::RLIMIT_NPROC, self.settings.threads_max)?;
