@@ -11,27 +11,30 @@
 //!
 //! Where the kernel does not help (container profiles refuse `io_uring`) each cell copies what it writes to, and nothing else changes.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use pyo3::prelude::*;
+use rustix::fs::OFlags;
 use rustix::process::WaitOptions;
 
 use crate::cell;
 use crate::interpreter::Glue;
-use crate::kernel::{self, Forked};
-use crate::memory;
+use crate::kernel::{self, Aside, Forked};
+use crate::memory::{self, Maps};
 use crate::zygote::socket_pair;
 
 /// 4 MiB: more than twice what a typical run writes to. Beyond it something is not as it should be, and a copy for each cell would
 /// be dear.
 const PINNED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// 256 living cells: more than run at once on any machine, so most of them wait for a tool, and what they would have copied and never
-/// written to is memory that counts by then.
-const CROWD: usize = 256;
+/// 1,024 stretches: three times what is usual.
+const RANGES_MAX: usize = 1024;
+/// 64 living cells: far more than compute at once on most machines. The others wait for a tool, and what was copied for them before
+/// they write to it is memory that counts by then.
+const CROWD: usize = 64;
 
 /// Pages that each fork copies, while they are pinned.
 #[derive(Debug)]
@@ -41,9 +44,11 @@ pub struct HotPages {
 }
 
 impl HotPages {
-    /// Finds them and pins them. Before the walls: it looks into `/proc`.
-    pub fn pin(py: Python<'_>, glue: &Glue) -> io::Result<Self> {
-        let ranges = joined(&pages_of_a_typical_run(py, glue)?);
+    /// Finds them and pins them. The allocator holds what it held before, so that cells find the heap as the child did. `proc` is
+    /// the host's `/proc`.
+    pub fn pin(py: Python<'_>, glue: &Glue, proc: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut ranges = Vec::with_capacity(RANGES_MAX);
+        find((py, glue), proc, &mut ranges)?;
         let pinned_by = Some(kernel::pin(&ranges)?);
         Ok(Self { ranges, pinned_by })
     }
@@ -69,8 +74,12 @@ fn pays_off(is_pinned: bool, living_cells: usize) -> bool {
     living_cells <= if is_pinned { CROWD } else { CROWD / 2 }
 }
 
-/// Of a child without walls, at its last frame.
-fn pages_of_a_typical_run(py: Python<'_>, glue: &Glue) -> io::Result<Vec<usize>> {
+/// Those of a child without walls at the end of a typical run.
+fn find(
+    (py, glue): (Python<'_>, &Glue),
+    proc: BorrowedFd<'_>,
+    ranges: &mut Vec<Range<usize>>,
+) -> io::Result<()> {
     let (ours, theirs) = socket_pair()?;
     // SAFETY: Python was initialised on this thread and is attached; there is no other thread.
     unsafe { pyo3::ffi::PyOS_BeforeFork() };
@@ -84,63 +93,52 @@ fn pages_of_a_typical_run(py: Python<'_>, glue: &Glue) -> io::Result<Vec<usize>>
     let Forked::Parent { pid, pidfd } = forked? else { unreachable!("it never comes back") };
     drop(theirs);
     // While it lives: what it has not written to is shared, the rest is its own.
-    let pages = cell::wait_for_rehearsal(&ours).and_then(|()| written_by(pid));
-    let owned = pages.and_then(|pages| own(&pages).map(|()| pages));
+    let found = cell::wait_for_rehearsal(&ours).and_then(|()| written_by(pid, proc, ranges));
+    // Small pages, and this process's own.
+    let pages = ranges.iter().flat_map(|range| range.clone().step_by(page_bytes()));
+    let owned = found.and_then(|()| memory::own_first_bytes(proc, pages));
     let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
     let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
     owned
 }
 
-/// Addresses of the pages of this process that a child of it has copies of.
-fn written_by(pid: i32) -> io::Result<Vec<usize>> {
-    let maps = fs::read_to_string("/proc/self/maps")?;
-    let pagemap = File::open(format!("/proc/{pid}/pagemap"))?;
-    let mut pages = Vec::new();
-    for range in maps.lines().filter_map(memory::writable) {
-        pages.extend(own_pages(&pagemap, range)?);
+/// Adds the pages of this process that a child of it has copies of.
+fn written_by(pid: i32, proc: BorrowedFd<'_>, ranges: &mut Vec<Range<usize>>) -> io::Result<()> {
+    let maps = Maps::read(proc)?;
+    let pagemap = memory::open(proc, &format!("{pid}/pagemap"), OFlags::RDONLY)?;
+    for writable in maps.lines().filter_map(memory::writable) {
+        add_own_pages(&pagemap, writable, ranges)?;
     }
-    if pages.len() * page_bytes() > PINNED_BYTES_MAX {
-        return Err(io::Error::other(format!("{} pages are too many", pages.len())));
-    }
-    Ok(pages)
-}
-
-/// Of the kernel's `pagemap`: a word per page. Bit 63: it is there; 61: it is a file's; 56: nobody else has it.
-fn own_pages(pagemap: &File, range: Range<usize>) -> io::Result<Vec<usize>> {
-    const THERE: u64 = 1 << 63;
-    const FILE: u64 = 1 << 61;
-    const EXCLUSIVE: u64 = 1 << 56;
-    let count = range.len() / page_bytes();
-    let mut words = vec![0; count * size_of::<u64>()];
-    pagemap.read_exact_at(&mut words, (range.start / page_bytes() * size_of::<u64>()) as u64)?;
-    let words = words
-        .chunks_exact(size_of::<u64>())
-        .map(|word| u64::from_ne_bytes(word.try_into().expect("the chunks have this size")));
-    let own = words.enumerate().filter(|(_, word)| word & (THERE | FILE | EXCLUSIVE) == THERE | EXCLUSIVE);
-    Ok(own.map(|(index, _)| range.start + index * page_bytes()).collect())
-}
-
-/// Makes the pages this process's own, small ones, by writing to each what stands there, as a debugger would.
-fn own(pages: &[usize]) -> io::Result<()> {
-    let memory = File::options().read(true).write(true).open("/proc/self/mem")?;
-    for page in pages {
-        let mut byte = [0];
-        memory.read_exact_at(&mut byte, *page as u64)?;
-        memory.write_all_at(&byte, *page as u64)?;
+    let bytes: usize = ranges.iter().map(Range::len).sum();
+    if bytes > PINNED_BYTES_MAX || ranges.len() > RANGES_MAX {
+        return Err(io::Error::other(format!("{bytes} bytes in {} places are too many", ranges.len())));
     }
     Ok(())
 }
 
-/// Neighbours together.
-fn joined(pages: &[usize]) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for &page in pages {
-        match ranges.last_mut() {
-            Some(last) if last.end == page => last.end += page_bytes(),
-            _ => ranges.push(page..page + page_bytes()),
+/// Of the kernel's `pagemap`: a word per page. Bit 63: it is there; 61: it is a file's; 56: nobody else has it.
+fn add_own_pages(pagemap: &File, writable: Range<usize>, ranges: &mut Vec<Range<usize>>) -> io::Result<()> {
+    const THERE: u64 = 1 << 63;
+    const FILE: u64 = 1 << 61;
+    const EXCLUSIVE: u64 = 1 << 56;
+    let first = writable.start / page_bytes();
+    let mut words = Aside::new(writable.len() / page_bytes() * size_of::<u64>())?;
+    pagemap.read_exact_at(&mut words, (first * size_of::<u64>()) as u64)?;
+    for (index, word) in words.chunks_exact(size_of::<u64>()).enumerate() {
+        let word = u64::from_ne_bytes(word.try_into().expect("the chunks have this size"));
+        if word & (THERE | FILE | EXCLUSIVE) == THERE | EXCLUSIVE {
+            join(ranges, writable.start + index * page_bytes());
         }
     }
-    ranges
+    Ok(())
+}
+
+/// Adds a page: to its neighbour, where it is there.
+fn join(ranges: &mut Vec<Range<usize>>, page: usize) {
+    match ranges.last_mut() {
+        Some(last) if last.end == page => last.end += page_bytes(),
+        _ => ranges.push(page..page + page_bytes()),
+    }
 }
 
 fn page_bytes() -> usize {
@@ -153,9 +151,11 @@ mod tests {
 
     #[test]
     fn neighbours_are_pinned_together() {
-        let page = page_bytes();
-        assert_eq!(joined(&[page, 2 * page, 5 * page]), [page..3 * page, 5 * page..6 * page]);
-        assert_eq!(joined(&[]), []);
+        let (page, mut ranges) = (page_bytes(), Vec::new());
+        for each in [page, 2 * page, 5 * page] {
+            join(&mut ranges, each);
+        }
+        assert_eq!(ranges, [page..3 * page, 5 * page..6 * page]);
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //! mapping is the process's own. What the start of the interpreter freed lies in gaps all over the heap: filled up, so that what
 //! a cell allocates lies side by side in new memory, and not each piece in a page to be copied.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 
-use crate::kernel;
+use rustix::fs::{Mode, OFlags};
+
+use crate::kernel::{self, Aside};
 
 /// 2 MiB on every architecture we build for (aarch64: with pages of 4 KiB).
 pub const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
@@ -25,44 +28,78 @@ const GAPS_BYTES: [usize; 12] =
 /// Below that, every size there is: multiples of 16.
 const SMALL_GAP_BYTES_MAX: usize = 1_040;
 
-/// All of the above.
-pub fn gather() {
+/// 256 KiB: the mappings of a process, a line of a hundred characters each.
+const MAPS_BYTES_MAX: usize = 256 * 1024;
+
+/// All of the above. `proc` is the host's `/proc`.
+pub fn gather(proc: BorrowedFd<'_>) {
     kernel::fill_gaps(
         GAPS_BYTES.into_iter().chain((1..=SMALL_GAP_BYTES_MAX / 16).rev().map(|units| units * 16 + 8)),
     );
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    collapse(&maps);
-    let _ = own_a_page_of_each(&maps);
+    let Ok(maps) = Maps::read(proc) else { return };
+    collapse(maps.lines());
+    let _ = own_first_bytes(proc, maps.lines().filter_map(common_code));
+}
+
+/// The mappings of this process, kept aside: the allocator holds what it held before.
+#[derive(Debug)]
+pub struct Maps {
+    text: Aside,
+    bytes: usize,
+}
+
+impl Maps {
+    /// As they are now.
+    pub fn read(proc: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut text = Aside::new(MAPS_BYTES_MAX)?;
+        let mut file = open(proc, "self/maps", OFlags::RDONLY)?;
+        let mut bytes = 0;
+        loop {
+            match file.read(&mut text[bytes..])? {
+                0 => return Ok(Self { text, bytes }),
+                count => bytes += count,
+            }
+        }
+    }
+
+    /// One for each. None when a file's name is no text.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        std::str::from_utf8(&self.text[..self.bytes]).unwrap_or_default().lines()
+    }
+}
+
+/// A file below `/proc`, which this process may see through a descriptor only.
+pub fn open(proc: BorrowedFd<'_>, path: &str, flags: OFlags) -> io::Result<File> {
+    Ok(rustix::fs::openat(proc, path, flags | OFlags::CLOEXEC, Mode::empty())?.into())
+}
+
+/// Writes to these addresses what stands there, as a debugger would: pages of this process's own then.
+pub fn own_first_bytes(proc: BorrowedFd<'_>, addresses: impl Iterator<Item = usize>) -> io::Result<()> {
+    let memory = open(proc, "self/mem", OFlags::RDWR)?;
+    for address in addresses {
+        let mut byte = [0];
+        memory.read_exact_at(&mut byte, address as u64)?;
+        memory.write_all_at(&byte, address as u64)?;
+    }
+    Ok(())
 }
 
 /// Collapses what is private, writable and of no file; how many huge pages that made.
-fn collapse(maps: &str) -> usize {
-    maps.lines()
-        .filter_map(anonymous)
+fn collapse<'a>(maps: impl Iterator<Item = &'a str>) -> usize {
+    maps.filter_map(anonymous)
         .flat_map(huge_pages)
         .filter(|page| kernel::collapse(page.clone()).is_ok())
         .count()
 }
 
-/// Writes to the first byte of each mapping of common code what stands there, as a debugger would.
-fn own_a_page_of_each(maps: &str) -> io::Result<()> {
-    let memory = fs::File::options().read(true).write(true).open("/proc/self/mem")?;
-    for start in maps.lines().filter_map(common_code) {
-        let mut byte = [0];
-        memory.read_exact_at(&mut byte, start)?;
-        memory.write_all_at(&byte, start)?;
-    }
-    Ok(())
-}
-
 /// The first address of a line of `maps`, when it is code or constants that every cell uses.
-fn common_code(line: &str) -> Option<u64> {
+fn common_code(line: &str) -> Option<usize> {
     let mut fields = line.split_whitespace();
     let first = fields.next()?.split_once('-')?.0;
     let permissions = fields.next()?;
     let file = fields.nth(3)?.rsplit('/').next()?;
     let common = COMMON_CODE.iter().any(|name| file.starts_with(name));
-    (matches!(permissions, "r-xp" | "r--p") && common).then(|| u64::from_str_radix(first, 16).ok())?
+    (matches!(permissions, "r-xp" | "r--p") && common).then(|| usize::from_str_radix(first, 16).ok())?
 }
 
 /// The addresses of a line of `maps`, when it is memory that a program allocated.

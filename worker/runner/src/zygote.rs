@@ -25,6 +25,9 @@ use crate::jail::{WORK, Walls};
 use crate::kernel::{self, Forked};
 use crate::memory;
 
+/// 256 bytes: an order to fork takes a fifth.
+const ORDER_BYTES_MAX: usize = 256;
+
 /// What ends the zygote. The worker learns the reason from the log and starts another.
 #[derive(Debug, thiserror::Error)]
 pub enum ZygoteError {
@@ -43,7 +46,7 @@ pub enum ZygoteError {
 pub fn serve() -> Result<(), ZygoteError> {
     let control = take_control_socket()?;
     send(&control, &FromZygote::Hello { build_id: wire::BUILD_ID.to_owned() }, &[])?;
-    let Some(first) = receive(&control)? else { return Ok(()) };
+    let Some(first) = receive::<DATAGRAM_BYTES_MAX>(&control)? else { return Ok(()) };
     let ToZygote::Configure(settings) = first else { return Err(ZygoteError::NotConfigured) };
     let mut zygote = match Zygote::prepare(&settings) {
         Ok(zygote) => zygote,
@@ -111,10 +114,8 @@ impl Zygote {
             reason: error.to_string(),
             fix: "build the runner again with the installed Python: cargo build -p runner".to_owned(),
         })?;
-        // Before the walls: both look into /proc.
-        memory::gather();
-        let hot_pages = Python::attach(|py| HotPages::pin(py, &library.glue));
         let walls = Walls::build(settings, &library)?;
+        let hot_pages = prepare_memory(&walls, &library.glue);
         let ended = kernel::child_signal_descriptor().map_err(|error| Refusal {
             layer: "signalfd".to_owned(),
             reason: error.to_string(),
@@ -123,7 +124,7 @@ impl Zygote {
         let mut zygote = Self {
             walls,
             glue: library.glue,
-            hot_pages: hot_pages.map_err(|error| error.to_string()),
+            hot_pages,
             _channel_number: channel_number,
             python_version: library.version,
             ended,
@@ -171,7 +172,7 @@ impl Zygote {
                 self.reap(control)?;
             }
             if asked {
-                match receive(control)? {
+                match receive::<ORDER_BYTES_MAX>(control)? {
                     None => return Ok(()),
                     Some(ToZygote::Fork { cell, rehearses }) => {
                         self.hand_over(py, (cell, rehearses), control)?;
@@ -257,6 +258,13 @@ impl Zygote {
     }
 }
 
+/// When everything that lasts is made. The reason when each cell has to copy what it writes to itself.
+fn prepare_memory(walls: &Walls, glue: &Glue) -> Result<HotPages, String> {
+    let proc = walls.proc().ok_or("there is no /proc")?;
+    memory::gather(proc);
+    Python::attach(|py| HotPages::pin(py, glue, proc)).map_err(|error| error.to_string())
+}
+
 /// As messages to users name them.
 fn limits_of_all(settings: &ZygoteSettings) -> serde_json::Value {
     serde_json::json!({
@@ -284,8 +292,9 @@ pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
 }
 
-fn receive(control: &OwnedFd) -> Result<Option<ToZygote>, ZygoteError> {
-    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+/// On the stack, and small after the first: what the zygote writes to, its cells keep a copy of.
+fn receive<const BYTES_MAX: usize>(control: &OwnedFd) -> Result<Option<ToZygote>, ZygoteError> {
+    let mut buffer = [0; BYTES_MAX];
     let (bytes, _) =
         rustix::net::recv(control, &mut buffer[..], RecvFlags::empty()).map_err(io::Error::from)?;
     if bytes == 0 { Ok(None) } else { Ok(Some(serde_json::from_slice(&buffer[..bytes])?)) }

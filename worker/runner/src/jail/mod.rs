@@ -15,7 +15,7 @@ mod privileges;
 mod seccomp;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use wire::control::{KernelOom, LayerReport, LayerState, Refusal, Tier, ZygoteSettings};
@@ -101,6 +101,11 @@ impl Walls {
             self.limit_all().map_err(because("limits", "raise the hard limits of the worker"))?;
         }
         Ok(())
+    }
+
+    /// The host's `/proc`, for what the zygote does to its own memory; no cell keeps it.
+    pub fn proc(&self) -> Option<BorrowedFd<'_>> {
+        self.namespaces.proc()
     }
 
     /// A new process in the namespaces of this tier, and born into its group.

@@ -4,7 +4,7 @@
 //! ipc are refused by the filter besides. Pid and mount namespaces are each cell's own.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use wire::control::{LayerReport, Refusal};
@@ -66,6 +66,11 @@ impl Namespaces {
     /// The `CLONE_NEW*` bits of each fork.
     pub fn of_each_cell(&self) -> u64 {
         self.of_each.unsigned_abs().into()
+    }
+
+    /// The host's `/proc`, where there is one.
+    pub fn proc(&self) -> Option<BorrowedFd<'_>> {
+        self.proc.as_ref().map(AsFd::as_fd)
     }
 
     /// In a cell, before it loses sight of `/proc`: the kernel takes cells before anything else of the host.

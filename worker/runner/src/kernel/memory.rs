@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::ops::{Deref, DerefMut, Range};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::{checked, checked_long};
@@ -35,23 +36,60 @@ pub fn map_memory(bytes: usize) -> io::Result<usize> {
 ///
 /// # Safety
 /// It came from [`map_memory`], and nothing points into it any more.
-pub unsafe fn unmap_memory(range: std::ops::Range<usize>) {
+pub unsafe fn unmap_memory(range: Range<usize>) {
     // SAFETY: the caller's promise. It cannot fail for a range that is mapped.
     unsafe { libc::munmap(std::ptr::with_exposed_provenance_mut(range.start), range.len()) };
 }
 
 /// Gives the pages of private memory back and keeps the addresses: zeroes are read there next.
-pub fn forget_contents(range: std::ops::Range<usize>) {
+pub fn forget_contents(range: Range<usize>) {
     let first = std::ptr::with_exposed_provenance_mut::<libc::c_void>(range.start);
     // SAFETY: the callers own the range and read nothing of it before they write. When it fails the pages stay.
     unsafe { libc::madvise(first, range.len(), libc::MADV_DONTNEED) };
+}
+
+/// Room that the allocator knows nothing of: what is read into it leaves no gap in a heap that is about to be shared.
+#[derive(Debug)]
+pub struct Aside(Range<usize>);
+
+impl Aside {
+    /// Zeroed.
+    pub fn new(bytes: usize) -> io::Result<Self> {
+        let start = map_memory(bytes)?;
+        Ok(Self(start..start + bytes))
+    }
+}
+
+impl Deref for Aside {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let first = std::ptr::with_exposed_provenance(self.0.start);
+        // SAFETY: the mapping is this value's own, readable, zeroed, and lives as long as it.
+        unsafe { std::slice::from_raw_parts(first, self.0.len()) }
+    }
+}
+
+impl DerefMut for Aside {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let first = std::ptr::with_exposed_provenance_mut(self.0.start);
+        // SAFETY: as above, and writable; `self` is borrowed for as long as the slice lives.
+        unsafe { std::slice::from_raw_parts_mut(first, self.0.len()) }
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // SAFETY: it came from `map_memory`, and every slice of it borrowed the value.
+        unsafe { unmap_memory(self.0.clone()) };
+    }
 }
 
 /// `MADV_COLLAPSE`, Linux 6.1.
 const MADV_COLLAPSE: c_int = 25;
 
 /// Moves memory of this process into huge pages. The whole range must be one readable mapping.
-pub fn collapse(range: std::ops::Range<usize>) -> io::Result<()> {
+pub fn collapse(range: Range<usize>) -> io::Result<()> {
     let first = std::ptr::without_provenance_mut::<libc::c_void>(range.start);
     // SAFETY: the advice changes where the bytes lie in physical memory and nothing that a program can see; a range
     // that is not mapped is an error.
@@ -60,7 +98,7 @@ pub fn collapse(range: std::ops::Range<usize>) -> io::Result<()> {
 
 /// Pins pages of this process as the buffers of an `io_uring` that is never used: they stay where they are, and a fork copies them at
 /// once. Until the descriptor is closed.
-pub fn pin(ranges: &[std::ops::Range<usize>]) -> io::Result<OwnedFd> {
+pub fn pin(ranges: &[Range<usize>]) -> io::Result<OwnedFd> {
     /// `struct io_uring_params`: 120 bytes, nothing asked for.
     const PARAMETERS: [u32; 30] = [0; 30];
     const REGISTER_BUFFERS: libc::c_uint = 0;
