@@ -59,7 +59,7 @@ impl Peer {
     pub fn jobs(self) -> usize {
         match self {
             Self::Celery => 1_000,
-            Self::CeleryBwrap => 150,
+            Self::CeleryBwrap => 120,
             Self::Rq => 60,
         }
     }

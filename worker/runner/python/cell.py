@@ -32,8 +32,8 @@ THREAD_STACK_BYTES = 1024 * 1024
 CHANNEL = 3
 # Code adapts after a few runs; the last of these changes nothing any more.
 REHEARSALS = 30
-# What most programs do: imports, patterns, a step, calls side by side, text. Patterns are forgotten each time, because a
-# program brings its own. It must not fail: nobody would hear of it.
+# In the zygote, what many programs do: imports, patterns, a step, calls side by side, text. Patterns are forgotten each time,
+# because a program brings its own. It must not fail: nobody would hear of it.
 REHEARSAL = """\
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def execute_workflow(user_input):
     return "\\n\\n".join(pairs)
 """
 # What nearly every program does: text taken apart, something awaited in a loop, text put together. What it writes to is copied into
-# each cell ahead, so it does no more than that.
+# each cell ahead, so it does no more than that; a cell that waits rehearses it with a tool.
 TYPICAL = """\
 import re
 
@@ -69,6 +69,7 @@ async def execute_workflow(user_input):
         pairs.append(f"Question: {line}\\nAnswer: {answer}")
     return "\\n\\n".join(pairs)
 """
+TYPICAL_WITH_CALL = "from cell_tools import rehearsed\n" + TYPICAL.replace("await asked", "await rehearsed")
 REHEARSAL_BYTES_MAX = 1000
 _REPLY = b'{"reply":{"id":1,"outcome":{"value":"y"}}}'
 REHEARSAL_REPLY = len(_REPLY).to_bytes(4, "big") + _REPLY

@@ -68,10 +68,10 @@ pub struct Glue {
     settle: Py<PyAny>,
     rehearse: Py<PyAny>,
     run: Py<PyAny>,
-    /// A start frame's body with a program of no consequence that does what many do.
-    rehearsal: Vec<u8>,
-    /// The same with one that does what most do, and no more.
+    /// A start frame's body with a program of no consequence that does what nearly all do.
     typical: Vec<u8>,
+    /// The same with one that calls a tool.
+    rehearsal: Vec<u8>,
     check_library: Py<PyAny>,
     /// Of the event loop that all cells have: each needs descriptors of its own under these numbers.
     pub loop_descriptors: LoopDescriptors,
@@ -123,8 +123,8 @@ impl Glue {
             settle: cell.getattr("settle")?.unbind(),
             rehearse: cell.getattr("rehearse")?.unbind(),
             run: cell.getattr("run")?.unbind(),
-            rehearsal: rehearsal(cell.getattr("REHEARSAL")?.extract()?),
             typical: rehearsal(cell.getattr("TYPICAL")?.extract()?),
+            rehearsal: rehearsal(cell.getattr("TYPICAL_WITH_CALL")?.extract()?),
             check_library: py.import("cell_surroundings")?.getattr("check_library")?.unbind(),
             loop_descriptors: LoopDescriptors { selector, wake_reader, wake_writer },
         })
@@ -142,7 +142,7 @@ impl Glue {
         if rehearses { self.rehearse(py, &self.rehearsal) } else { Ok(()) }
     }
 
-    /// In a child that becomes no cell: what most runs do.
+    /// In a child that becomes no cell: what nearly all runs do.
     pub fn run_typical(&self, py: Python<'_>) -> PyResult<()> {
         self.rehearse(py, &self.typical)
     }
