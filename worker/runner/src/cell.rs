@@ -139,7 +139,7 @@ pub fn rehearse_only(py: Python<'_>, glue: &Glue, channel: &OwnedFd) -> ! {
 /// In the zygote: an error when it ended before.
 pub fn wait_for_rehearsal(channel: &OwnedFd) -> io::Result<()> {
     match rustix::io::read(channel, &mut [0; 64])? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        0 => Err(io::Error::other("the rehearsal ended before its end")),
         _ => Ok(()),
     }
 }

@@ -5,11 +5,12 @@
 //! shared this way, so a fork copies it at once; here the device is an `io_uring` that is never used. Measured beside each other on one
 //! machine, for 300 pages of 18 MB: 650 µs for fork, writes and end, 340 µs with pinned pages.
 //!
-//! Which pages: those that a child without walls has written to at the end of a typical run. They are taken out of their huge
-//! pages first, because a pin counts for the whole. The `io_uring` has no memory that is shared with the kernel, nothing is ever
+//! Which pages: those that a child without walls has written to at the end of a typical run. They are pinned while it lives, because
+//! a pin counts for the whole of a huge page: the pin has to copy what is shared, and copies a small one. The `io_uring` has no memory that is shared with the kernel, nothing is ever
 //! submitted to it, and cells close it with everything else; their filter knows none of its calls.
 //!
-//! Where the kernel does not help (container profiles refuse `io_uring`) each cell copies what it writes to, and nothing else changes.
+//! Where the kernel does not help (container profiles refuse `io_uring`) each cell copies what it writes to, and nothing else
+//! changes: the huge pages are put together again.
 
 use std::fs::File;
 use std::io;
@@ -39,6 +40,7 @@ const CROWD: usize = 64;
 /// Pages that each fork copies, while they are pinned.
 #[derive(Debug)]
 pub struct HotPages {
+    /// Empty when they could not be pinned again.
     ranges: Vec<Range<usize>>,
     pinned_by: Option<OwnedFd>,
 }
@@ -47,10 +49,19 @@ impl HotPages {
     /// Finds them and pins them. The allocator holds what it held before, so that cells find the heap as the child did. `proc` is
     /// the host's `/proc`.
     pub fn pin(py: Python<'_>, glue: &Glue, proc: BorrowedFd<'_>) -> io::Result<Self> {
+        // Before the child is there: what is mapped later may lie where it maps something else.
+        let maps = Maps::read(proc)?;
         let mut ranges = Vec::with_capacity(RANGES_MAX);
-        find((py, glue), proc, &mut ranges)?;
-        let pinned_by = Some(kernel::pin(&ranges)?);
-        Ok(Self { ranges, pinned_by })
+        let (ours, theirs) = socket_pair()?;
+        let (pid, pidfd) = fork_to_rehearse(py, glue, &theirs)?;
+        drop(theirs);
+        // While it lives: what it has not written to is shared, the rest is its own; and a pin takes a page out of what is shared.
+        let pinned_by = cell::wait_for_rehearsal(&ours)
+            .and_then(|()| find_written_by(pid, (&maps, proc), &mut ranges))
+            .and_then(|of_no_file| pin_what_may_be(&mut ranges, of_no_file));
+        let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+        let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
+        Ok(Self { ranges, pinned_by: Some(pinned_by?) })
     }
 
     /// How many.
@@ -62,9 +73,12 @@ impl HotPages {
     pub fn follow(&mut self, living_cells: usize) {
         if !pays_off(self.pinned_by.is_some(), living_cells) {
             self.pinned_by = None;
-        } else if self.pinned_by.is_none() {
-            // What worked once works again; if not, cells are as they are everywhere else.
+        } else if self.pinned_by.is_none() && !self.ranges.is_empty() {
             self.pinned_by = kernel::pin(&self.ranges).ok();
+            if self.pinned_by.is_none() {
+                // Not at every fork again: cells are as they are everywhere else.
+                self.ranges = Vec::new();
+            }
         }
     }
 }
@@ -74,46 +88,55 @@ fn pays_off(is_pinned: bool, living_cells: usize) -> bool {
     living_cells <= if is_pinned { CROWD } else { CROWD / 2 }
 }
 
-/// Those of a child without walls at the end of a typical run.
-fn find(
-    (py, glue): (Python<'_>, &Glue),
-    proc: BorrowedFd<'_>,
-    ranges: &mut Vec<Range<usize>>,
-) -> io::Result<()> {
-    let (ours, theirs) = socket_pair()?;
+/// A child without walls that waits at the end of a typical run.
+fn fork_to_rehearse(py: Python<'_>, glue: &Glue, channel: &OwnedFd) -> io::Result<(i32, OwnedFd)> {
     // SAFETY: Python was initialised on this thread and is attached; there is no other thread.
     unsafe { pyo3::ffi::PyOS_BeforeFork() };
     // SAFETY: the zygote has a single thread.
     let forked = unsafe { kernel::fork() };
     if let Ok(Forked::Child) = forked {
-        cell::rehearse_only(py, glue, &theirs);
+        cell::rehearse_only(py, glue, channel);
     }
     // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
     unsafe { pyo3::ffi::PyOS_AfterFork_Parent() };
-    let Forked::Parent { pid, pidfd } = forked? else { unreachable!("it never comes back") };
-    drop(theirs);
-    // While it lives: what it has not written to is shared, the rest is its own.
-    let found = cell::wait_for_rehearsal(&ours).and_then(|()| written_by(pid, proc, ranges));
-    // Small pages, and this process's own.
-    let pages = ranges.iter().flat_map(|range| range.clone().step_by(page_bytes()));
-    let owned = found.and_then(|()| memory::own_first_bytes(proc, pages));
-    let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
-    let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
-    owned
+    match forked? {
+        Forked::Child => unreachable!("it never comes back"),
+        Forked::Parent { pid, pidfd } => Ok((pid, pidfd)),
+    }
 }
 
-/// Adds the pages of this process that a child of it has copies of.
-fn written_by(pid: i32, proc: BorrowedFd<'_>, ranges: &mut Vec<Range<usize>>) -> io::Result<()> {
-    let maps = Maps::read(proc)?;
-    let pagemap = memory::open(proc, &format!("{pid}/pagemap"), OFlags::RDONLY)?;
-    for writable in maps.lines().filter_map(memory::writable) {
+/// Adds the pages of this process that a child of it has copies of, those that belong to no file first; how many ranges these are.
+fn find_written_by(
+    pid: i32,
+    (maps, proc): (&Maps, BorrowedFd<'_>),
+    ranges: &mut Vec<Range<usize>>,
+) -> io::Result<usize> {
+    let pagemap = memory::open(proc, &format!("{pid}/pagemap"), OFlags::RDONLY)
+        .map_err(|error| io::Error::new(error.kind(), format!("pagemap: {error}")))?;
+    for writable in maps.lines().filter(|line| !is_of_file(line)).filter_map(memory::writable) {
+        add_own_pages(&pagemap, writable, ranges)?;
+    }
+    let of_no_file = ranges.len();
+    for writable in maps.lines().filter(|line| is_of_file(line)).filter_map(memory::writable) {
         add_own_pages(&pagemap, writable, ranges)?;
     }
     let bytes: usize = ranges.iter().map(Range::len).sum();
     if bytes > PINNED_BYTES_MAX || ranges.len() > RANGES_MAX {
         return Err(io::Error::other(format!("{bytes} bytes in {} places are too many", ranges.len())));
     }
-    Ok(())
+    Ok(of_no_file)
+}
+
+fn is_of_file(line: &str) -> bool {
+    line.contains('/')
+}
+
+/// Kernels before 6.5 pin no page of a library's data, however private it is.
+fn pin_what_may_be(ranges: &mut Vec<Range<usize>>, of_no_file: usize) -> io::Result<OwnedFd> {
+    kernel::pin(ranges).or_else(|_| {
+        ranges.truncate(of_no_file);
+        kernel::pin(ranges)
+    })
 }
 
 /// Of the kernel's `pagemap`: a word per page. Bit 63: it is there; 61: it is a file's; 56: nobody else has it.

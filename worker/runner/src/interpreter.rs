@@ -6,6 +6,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -152,7 +153,7 @@ impl Glue {
         let frame = frame.to_vec();
         match wire::codec::decode::<ToCell>(&frame) {
             Ok(ToCell::Start(start)) => call(&self.rehearse, py, *start),
-            _ => Ok(()),
+            _ => Err(PyRuntimeError::new_err("the rehearsal is no start frame")),
         }
     }
 

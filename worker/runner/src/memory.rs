@@ -36,9 +36,8 @@ pub fn gather(proc: BorrowedFd<'_>) {
     kernel::fill_gaps(
         GAPS_BYTES.into_iter().chain((1..=SMALL_GAP_BYTES_MAX / 16).rev().map(|units| units * 16 + 8)),
     );
-    let Ok(maps) = Maps::read(proc) else { return };
-    collapse(maps.lines());
-    let _ = own_first_bytes(proc, maps.lines().filter_map(common_code));
+    collapse(proc);
+    let _ = own_a_page_of_each(proc);
 }
 
 /// The mappings of this process, kept aside: the allocator holds what it held before.
@@ -73,33 +72,35 @@ pub fn open(proc: BorrowedFd<'_>, path: &str, flags: OFlags) -> io::Result<File>
     Ok(rustix::fs::openat(proc, path, flags | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
-/// Writes to these addresses what stands there, as a debugger would: pages of this process's own then.
-pub fn own_first_bytes(proc: BorrowedFd<'_>, addresses: impl Iterator<Item = usize>) -> io::Result<()> {
+/// Writes to the first byte of each mapping of common code what stands there, as a debugger would. Nobody else writes to it.
+fn own_a_page_of_each(proc: BorrowedFd<'_>) -> io::Result<()> {
+    let maps = Maps::read(proc)?;
     let memory = open(proc, "self/mem", OFlags::RDWR)?;
-    for address in addresses {
+    for start in maps.lines().filter_map(common_code) {
         let mut byte = [0];
-        memory.read_exact_at(&mut byte, address as u64)?;
-        memory.write_all_at(&byte, address as u64)?;
+        memory.read_exact_at(&mut byte, start)?;
+        memory.write_all_at(&byte, start)?;
     }
     Ok(())
 }
 
-/// Collapses what is private, writable and of no file; how many huge pages that made.
-fn collapse<'a>(maps: impl Iterator<Item = &'a str>) -> usize {
-    maps.filter_map(anonymous)
-        .flat_map(huge_pages)
-        .filter(|page| kernel::collapse(page.clone()).is_ok())
-        .count()
+/// Collapses what is private, writable and of no file.
+pub fn collapse(proc: BorrowedFd<'_>) {
+    let Ok(maps) = Maps::read(proc) else { return };
+    for page in maps.lines().filter_map(anonymous).flat_map(huge_pages) {
+        // A part that is not there or is pinned stays as it is.
+        let _ = kernel::collapse(page);
+    }
 }
 
 /// The first address of a line of `maps`, when it is code or constants that every cell uses.
-fn common_code(line: &str) -> Option<usize> {
+fn common_code(line: &str) -> Option<u64> {
     let mut fields = line.split_whitespace();
     let first = fields.next()?.split_once('-')?.0;
     let permissions = fields.next()?;
     let file = fields.nth(3)?.rsplit('/').next()?;
     let common = COMMON_CODE.iter().any(|name| file.starts_with(name));
-    (matches!(permissions, "r-xp" | "r--p") && common).then(|| usize::from_str_radix(first, 16).ok())?
+    (matches!(permissions, "r-xp" | "r--p") && common).then(|| u64::from_str_radix(first, 16).ok())?
 }
 
 /// The addresses of a line of `maps`, when it is memory that a program allocated.

@@ -262,7 +262,10 @@ impl Zygote {
 fn prepare_memory(walls: &Walls, glue: &Glue) -> Result<HotPages, String> {
     let proc = walls.proc().ok_or("there is no /proc")?;
     memory::gather(proc);
-    Python::attach(|py| HotPages::pin(py, glue, proc)).map_err(|error| error.to_string())
+    Python::attach(|py| HotPages::pin(py, glue, proc)).map_err(|error| {
+        memory::collapse(proc); // it may have come apart before it failed
+        error.to_string()
+    })
 }
 
 /// As messages to users name them.

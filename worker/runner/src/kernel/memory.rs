@@ -106,9 +106,10 @@ pub fn pin(ranges: &[Range<usize>]) -> io::Result<OwnedFd> {
     let entries: libc::c_uint = 1;
     // SAFETY: the kernel reads and writes the parameters, which have its size and live across the call.
     let ring =
-        checked_long(unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, parameters.as_mut_ptr()) })?;
+        checked_long(unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, parameters.as_mut_ptr()) })
+            .map_err(said_by("io_uring_setup"))?;
     // SAFETY: a new descriptor (always close-on-exec) that nobody else owns.
-    let ring = unsafe { OwnedFd::from_raw_fd(i32::try_from(ring).unwrap_or(-1)) };
+    let ring = unsafe { OwnedFd::from_raw_fd(i32::try_from(ring).expect("a descriptor is small")) };
     let buffers: Vec<libc::iovec> = ranges
         .iter()
         .map(|range| libc::iovec {
@@ -128,6 +129,11 @@ pub fn pin(ranges: &[Range<usize>]) -> io::Result<OwnedFd> {
             buffers.as_ptr(),
             count,
         )
-    })?;
+    })
+    .map_err(said_by("io_uring_register"))?;
     Ok(ring)
+}
+
+fn said_by(call: &'static str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{call}: {error}"))
 }
