@@ -6,8 +6,9 @@
 //! machine, for 300 pages of 18 MB: 650 µs for fork, writes and end, 340 µs with pinned pages.
 //!
 //! Which pages: those that a child without walls has written to at the end of a typical run. They are pinned while it lives, because
-//! a pin counts for the whole of a huge page: the pin has to copy what is shared, and copies a small one. The `io_uring` has no memory that is shared with the kernel, nothing is ever
-//! submitted to it, and cells close it with everything else; their filter knows none of its calls.
+//! a pin counts for the whole of a huge page: the pin has to copy what is shared, and copies a small one. The `io_uring` has no
+//! memory that is shared with the kernel, nothing is ever submitted to it, and cells close it with everything else; their filter
+//! knows none of its calls.
 //!
 //! Where the kernel does not help (container profiles refuse `io_uring`) each cell copies what it writes to, and nothing else
 //! changes: the huge pages are put together again.
@@ -23,8 +24,8 @@ use rustix::fs::OFlags;
 use rustix::process::WaitOptions;
 
 use crate::cell;
-use crate::interpreter::Glue;
-use crate::kernel::{self, Aside, Forked};
+use crate::interpreter::{self, Glue};
+use crate::kernel::{self, Aside};
 use crate::memory::{self, Maps};
 use crate::zygote::socket_pair;
 
@@ -46,18 +47,18 @@ pub struct HotPages {
 }
 
 impl HotPages {
-    /// Finds them and pins them. The allocator holds what it held before, so that cells find the heap as the child did. `proc` is
-    /// the host's `/proc`.
-    pub fn pin(py: Python<'_>, glue: &Glue, proc: BorrowedFd<'_>) -> io::Result<Self> {
-        // Before the child is there: what is mapped later may lie where it maps something else.
-        let maps = Maps::read(proc)?;
+    /// Finds them and pins them. The allocator holds what it held before, so that cells find the heap as the child did. `maps` are of
+    /// before the child: what is mapped later may lie where it maps something else. `proc` is the host's `/proc`.
+    pub fn pin(py: Python<'_>, glue: &Glue, (maps, proc): (&Maps, BorrowedFd<'_>)) -> io::Result<Self> {
         let mut ranges = Vec::with_capacity(RANGES_MAX);
         let (ours, theirs) = socket_pair()?;
-        let (pid, pidfd) = fork_to_rehearse(py, glue, &theirs)?;
+        // SAFETY: the zygote has a single thread.
+        let fork = || unsafe { kernel::fork() };
+        let (pid, pidfd) = interpreter::fork(py, fork, || cell::rehearse_only(py, glue, &theirs))?;
         drop(theirs);
         // While it lives: what it has not written to is shared, the rest is its own; and a pin takes a page out of what is shared.
         let pinned_by = cell::wait_for_rehearsal(&ours)
-            .and_then(|()| find_written_by(pid, (&maps, proc), &mut ranges))
+            .and_then(|()| find_written_by(pid, (maps, proc), &mut ranges))
             .and_then(|of_no_file| pin_what_may_be(&mut ranges, of_no_file));
         let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
         let _ = rustix::process::waitpid(rustix::process::Pid::from_raw(pid), WaitOptions::empty());
@@ -86,23 +87,6 @@ impl HotPages {
 /// Between half a crowd and a crowd it stays as it is.
 fn pays_off(is_pinned: bool, living_cells: usize) -> bool {
     living_cells <= if is_pinned { CROWD } else { CROWD / 2 }
-}
-
-/// A child without walls that waits at the end of a typical run.
-fn fork_to_rehearse(py: Python<'_>, glue: &Glue, channel: &OwnedFd) -> io::Result<(i32, OwnedFd)> {
-    // SAFETY: Python was initialised on this thread and is attached; there is no other thread.
-    unsafe { pyo3::ffi::PyOS_BeforeFork() };
-    // SAFETY: the zygote has a single thread.
-    let forked = unsafe { kernel::fork() };
-    if let Ok(Forked::Child) = forked {
-        cell::rehearse_only(py, glue, channel);
-    }
-    // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
-    unsafe { pyo3::ffi::PyOS_AfterFork_Parent() };
-    match forked? {
-        Forked::Child => unreachable!("it never comes back"),
-        Forked::Parent { pid, pidfd } => Ok((pid, pidfd)),
-    }
 }
 
 /// Adds the pages of this process that a child of it has copies of, those that belong to no file first; how many ranges these are.

@@ -2,8 +2,10 @@
 //!
 //! Invariant: nothing of the host shows in it: no environment, no user site, no `.pth`, no current folder in the path.
 
+use std::convert::Infallible;
 use std::ffi::{CStr, CString};
-use std::os::fd::RawFd;
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -14,6 +16,7 @@ use wire::codec::PREFIX_BYTES;
 use wire::frame::{CellLimits, Start, Task, ToCell};
 
 use crate::arenas;
+use crate::kernel::Forked;
 
 /// The version this runner was built for.
 pub const BUILT_FOR: (&str, &str) = (env!("RUNNER_PYTHON_MAJOR"), env!("RUNNER_PYTHON_MINOR"));
@@ -160,6 +163,26 @@ impl Glue {
     /// Runs the program of a start frame; sends its outcome on the channel.
     pub fn run(&self, py: Python<'_>, start: Start) -> PyResult<()> {
         call(&self.run, py, start)
+    }
+}
+
+/// Forks with `fork` and becomes `child` on the other side.
+pub fn fork(
+    _attached: Python<'_>,
+    fork: impl FnOnce() -> io::Result<Forked>,
+    child: impl FnOnce() -> Infallible,
+) -> io::Result<(i32, OwnedFd)> {
+    // SAFETY: the interpreter is held, and the zygote has no other thread.
+    unsafe { ffi::PyOS_BeforeFork() };
+    let forked = fork();
+    if let Ok(Forked::Child) = forked {
+        child();
+    }
+    // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
+    unsafe { ffi::PyOS_AfterFork_Parent() };
+    match forked? {
+        Forked::Child => unreachable!("a child never comes back"),
+        Forked::Parent { pid, pidfd } => Ok((pid, pidfd)),
     }
 }
 

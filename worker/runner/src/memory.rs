@@ -31,13 +31,17 @@ const SMALL_GAP_BYTES_MAX: usize = 1_040;
 /// 256 KiB: the mappings of a process, a line of a hundred characters each.
 const MAPS_BYTES_MAX: usize = 256 * 1024;
 
-/// All of the above. `proc` is the host's `/proc`.
-pub fn gather(proc: BorrowedFd<'_>) {
+/// The last of the above; it comes first, because the heap may grow by it.
+pub fn fill_gaps() {
     kernel::fill_gaps(
         GAPS_BYTES.into_iter().chain((1..=SMALL_GAP_BYTES_MAX / 16).rev().map(|units| units * 16 + 8)),
     );
-    collapse(proc);
-    let _ = own_a_page_of_each(proc);
+}
+
+/// The rest. `proc` is the host's `/proc`.
+pub fn gather(maps: &Maps, proc: BorrowedFd<'_>) {
+    collapse(maps);
+    let _ = own_a_page_of_each(maps, proc);
 }
 
 /// The mappings of this process, kept aside: the allocator holds what it held before.
@@ -73,8 +77,7 @@ pub fn open(proc: BorrowedFd<'_>, path: &str, flags: OFlags) -> io::Result<File>
 }
 
 /// Writes to the first byte of each mapping of common code what stands there, as a debugger would. Nobody else writes to it.
-fn own_a_page_of_each(proc: BorrowedFd<'_>) -> io::Result<()> {
-    let maps = Maps::read(proc)?;
+fn own_a_page_of_each(maps: &Maps, proc: BorrowedFd<'_>) -> io::Result<()> {
     let memory = open(proc, "self/mem", OFlags::RDWR)?;
     for start in maps.lines().filter_map(common_code) {
         let mut byte = [0];
@@ -85,8 +88,7 @@ fn own_a_page_of_each(proc: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// Collapses what is private, writable and of no file.
-pub fn collapse(proc: BorrowedFd<'_>) {
-    let Ok(maps) = Maps::read(proc) else { return };
+pub fn collapse(maps: &Maps) {
     for page in maps.lines().filter_map(anonymous).flat_map(huge_pages) {
         // A part that is not there or is pinned stays as it is.
         let _ = kernel::collapse(page);

@@ -22,8 +22,8 @@ use crate::cell::{self, Pipes};
 use crate::hot_pages::HotPages;
 use crate::interpreter::{self, Glue};
 use crate::jail::{WORK, Walls};
-use crate::kernel::{self, Forked};
-use crate::memory;
+use crate::kernel;
+use crate::memory::{self, Maps};
 
 /// 256 bytes: an order to fork takes a fifth.
 const ORDER_BYTES_MAX: usize = 256;
@@ -210,20 +210,16 @@ impl Zygote {
         let (ours, theirs) = Pipes::pair()?;
         let work = self.walls.work_folder(cell)?;
         let group = self.walls.group(cell)?;
-        // SAFETY: Python was initialised on this thread and is attached; there is no other thread.
-        unsafe { pyo3::ffi::PyOS_BeforeFork() };
-        // SAFETY: the zygote has a single thread: no runtime, no logger, no Python thread.
-        let forked = unsafe { self.walls.fork(group.as_ref()) };
-        if let Ok(Forked::Child) = forked {
-            let made = (&work, group.as_ref());
-            cell::live(py, (&self.walls, &self.glue), (cell, rehearses), made, &theirs);
-        }
-        // SAFETY: the counterpart of PyOS_BeforeFork, in the parent.
-        unsafe { pyo3::ffi::PyOS_AfterFork_Parent() };
-        match forked? {
-            Forked::Child => unreachable!("a cell never comes back"),
-            Forked::Parent { pid, pidfd } => Ok((pid, ours.with(pidfd, work.into_descriptor()))),
-        }
+        let (pid, pidfd) = interpreter::fork(
+            py,
+            // SAFETY: the zygote has a single thread: no runtime, no logger, no Python thread.
+            || unsafe { self.walls.fork(group.as_ref()) },
+            || {
+                let made = (&work, group.as_ref());
+                cell::live(py, (&self.walls, &self.glue), (cell, rehearses), made, &theirs)
+            },
+        )?;
+        Ok((pid, ours.with(pidfd, work.into_descriptor())))
     }
 
     /// The worker is gone or wants no more: no cell outlives its zygote.
@@ -261,9 +257,11 @@ impl Zygote {
 /// When everything that lasts is made. The reason when each cell has to copy what it writes to itself.
 fn prepare_memory(walls: &Walls, glue: &Glue) -> Result<HotPages, String> {
     let proc = walls.proc().ok_or("there is no /proc")?;
-    memory::gather(proc);
-    Python::attach(|py| HotPages::pin(py, glue, proc)).map_err(|error| {
-        memory::collapse(proc); // it may have come apart before it failed
+    memory::fill_gaps();
+    let maps = Maps::read(proc).map_err(|error| format!("maps: {error}"))?;
+    memory::gather(&maps, proc);
+    Python::attach(|py| HotPages::pin(py, glue, (&maps, proc))).map_err(|error| {
+        memory::collapse(&maps); // it may have come apart before it failed
         error.to_string()
     })
 }
